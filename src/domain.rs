@@ -1,0 +1,19 @@
+//! The pure core: values in, values out.
+//!
+//! Nothing here does I/O, waits, logs, locks or reads a clock; `now` comes in as an argument.
+//! Broken input is data: what could be read plus the faults found.
+
+pub mod challenge;
+pub mod cluster;
+pub mod credential;
+pub mod docker_config;
+pub mod exchange;
+pub mod expiry;
+pub mod image;
+pub mod keyring;
+pub mod name;
+pub mod outcome;
+pub mod policy;
+pub mod schedule;
+pub mod verdict;
+pub mod watches;

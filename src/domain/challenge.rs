@@ -1,0 +1,4 @@
+//! `WWW-Authenticate`, parsed.
+/// stub
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge;

@@ -1,0 +1,37 @@
+//! What the program knows, behind one lock.
+//!
+//! Reached through [`Shared::read`] and [`Shared::update`] only: short, synchronous, no await and
+//! no logging inside. A panic inside one does not lock the others out.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::domain::cluster::Cluster;
+use crate::domain::verdict::Verdicts;
+use crate::domain::watches::Watches;
+
+/// Everything that a scrape, a page or a report shows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Objects and how they hang together.
+    pub cluster: Cluster,
+    /// What the registries said.
+    pub verdicts: Verdicts,
+    /// How the watches fare.
+    pub watches: Watches,
+}
+
+/// A handle on the one [`State`].
+#[derive(Clone, Debug, Default)]
+pub struct Shared(Arc<RwLock<State>>);
+
+impl Shared {
+    /// Looks at the state.
+    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the state.
+    pub fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
