@@ -35,3 +35,10 @@ impl Shared {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+impl State {
+    /// Copies out what is shown of credentials.
+    pub fn rows(&self) -> crate::domain::rows::Rows {
+        crate::domain::rows::Rows::default()
+    }
+}

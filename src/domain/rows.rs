@@ -1,0 +1,164 @@
+//! Flat rows: how every credential stands, copied out of the state under its lock so that a
+//! scrape, a table or a page is written after the lock is gone.
+//!
+//! A row is what one label set of the contract shows. No two rows of a list have the same labels.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::docker_config::FaultKind;
+use super::exchange::Step;
+use super::expiry::{Confidence, ExpirySource};
+use super::image::Registry;
+use super::outcome::Outcome;
+
+/// Everything that is shown of credentials.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// One per (Secret, key, registry).
+    pub credentials: Vec<CredentialRow>,
+    /// One per (credential, registry).
+    pub groups: Vec<GroupRow>,
+    /// One per Secret.
+    pub secrets: Vec<SecretRow>,
+    /// Names that pods or ServiceAccounts list and that are not there.
+    pub references: Vec<ReferenceRow>,
+    /// One per registry that a credential or an image names.
+    pub registries: Vec<RegistryRow>,
+    /// Objects held, by resource.
+    pub objects: BTreeMap<&'static str, u64>,
+}
+
+/// One entry of one Secret at one registry: the labels CRED.
+#[derive(Clone, Debug)]
+pub struct CredentialRow {
+    /// `secret_namespace`; empty for files.
+    pub namespace: Arc<str>,
+    /// `secret_name`; the path for files.
+    pub name: Arc<str>,
+    /// Normalised key.
+    pub key: Arc<str>,
+    /// `registry`.
+    pub registry: Registry,
+    /// `kind`: what sort of credential it is.
+    pub kind: &'static str,
+    /// `provider`.
+    pub provider: &'static str,
+    /// `credential`: its group.
+    pub credential: Arc<str>,
+    /// Why it is not probed.
+    pub skipped: Option<Skipped>,
+    /// The last conclusive answer to its login, confirmed; `None` before the first.
+    pub valid: Option<bool>,
+    /// When it stops working.
+    pub expires: Option<DateTime<Utc>>,
+    /// When it was issued.
+    pub issued: Option<DateTime<Utc>>,
+}
+
+/// Why a credential is not probed, the `why` label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Skipped {
+    /// No Pod and no ServiceAccount names the Secret.
+    NotReferenced,
+    /// The date inside it has passed: it is expired without being sent.
+    ExpiredInside,
+    /// Our policy refuses the target.
+    Policy,
+    /// An annotation says so, or `--probe.which none`.
+    Ignored,
+    /// A cap per namespace or Secret.
+    Budget,
+    /// OpenShift makes and rotates it.
+    OpenshiftGenerated,
+    /// The registry is the node's own localhost.
+    NodeLocal,
+}
+
+impl Skipped {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::NotReferenced,
+        Self::ExpiredInside,
+        Self::Policy,
+        Self::Ignored,
+        Self::Budget,
+        Self::OpenshiftGenerated,
+        Self::NodeLocal,
+    ];
+
+    /// The label value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReferenced => "not_referenced",
+            Self::ExpiredInside => "expired_inside",
+            Self::Policy => "policy",
+            Self::Ignored => "ignored",
+            Self::Budget => "budget",
+            Self::OpenshiftGenerated => "openshift_generated",
+            Self::NodeLocal => "node_local",
+        }
+    }
+}
+
+/// One credential at one registry: the labels GROUP.
+#[derive(Clone, Debug)]
+pub struct GroupRow {
+    /// `credential`.
+    pub credential: Arc<str>,
+    /// `registry`.
+    pub registry: Registry,
+    /// Repositories in use by their last manifest outcome; `None` is `not_probed`.
+    pub repositories: BTreeMap<Option<Outcome>, u64>,
+    /// Where its date comes from.
+    pub source: ExpirySource,
+    /// How far its date is believed.
+    pub confidence: Confidence,
+    /// Since when the registry refuses it.
+    pub first_rejected: Option<DateTime<Utc>>,
+    /// The present outcome of each step that was taken, with the HTTP status that decided.
+    pub steps: Vec<(Step, Outcome, Option<u16>)>,
+    /// Last conversation.
+    pub last_run: Option<DateTime<Utc>>,
+    /// Last conversation whose login worked.
+    pub last_success: Option<DateTime<Utc>>,
+    /// Next conversation; `None` when none is planned.
+    pub next_run: Option<DateTime<Utc>>,
+}
+
+/// One Secret.
+#[derive(Clone, Debug)]
+pub struct SecretRow {
+    /// `secret_namespace`.
+    pub namespace: Arc<str>,
+    /// `secret_name`.
+    pub name: Arc<str>,
+    /// Its faults, each kind once.
+    pub faults: Vec<FaultKind>,
+    /// Its data is not older than this.
+    pub changed: Option<DateTime<Utc>>,
+}
+
+/// A Secret's name that is listed and cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReferenceRow {
+    /// `pod_namespace`.
+    pub namespace: Arc<str>,
+    /// `kind`: `Pod` or `ServiceAccount`.
+    pub kind: &'static str,
+    /// `name` of the Secret.
+    pub name: Arc<str>,
+    /// How many list it.
+    pub count: u64,
+}
+
+/// One registry.
+#[derive(Clone, Debug)]
+pub struct RegistryRow {
+    /// `registry`.
+    pub registry: Registry,
+    /// It answers `/v2/` in the registry protocol; `None` before the first ping.
+    pub up: Option<bool>,
+}
