@@ -14,6 +14,7 @@ pub mod keyring;
 pub mod name;
 pub mod outcome;
 pub mod policy;
+pub mod provider;
 pub mod rows;
 pub mod schedule;
 pub mod verdict;

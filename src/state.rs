@@ -5,7 +5,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::domain::cluster::Cluster;
+use chrono::{DateTime, Utc};
+
+use crate::domain::cluster::{Cluster, Resource};
+use crate::domain::rows::Rows;
 use crate::domain::verdict::Verdicts;
 use crate::domain::watches::Watches;
 
@@ -37,8 +40,21 @@ impl Shared {
 }
 
 impl State {
+    /// Nothing known yet.
+    pub fn new(cluster: Cluster) -> Self {
+        Self { cluster, ..Self::default() }
+    }
+
     /// Copies out what is shown of credentials.
-    pub fn rows(&self) -> crate::domain::rows::Rows {
-        crate::domain::rows::Rows::default()
+    pub fn rows(&self, now: DateTime<Utc>) -> Rows {
+        let secrets_listed = self.watches.has_listed(Resource::DockerConfigJsonSecrets)
+            && self.watches.has_listed(Resource::DockerCfgSecrets);
+        self.cluster.rows(&self.verdicts, secrets_listed, now)
+    }
+}
+
+impl From<State> for Shared {
+    fn from(state: State) -> Self {
+        Self(Arc::new(RwLock::new(state)))
     }
 }

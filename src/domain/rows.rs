@@ -52,6 +52,8 @@ pub struct CredentialRow {
     pub skipped: Option<Skipped>,
     /// The last conclusive answer to its login, confirmed; `None` before the first.
     pub valid: Option<bool>,
+    /// The newest answer to the login, conclusive or not; for reports.
+    pub outcome: Option<Outcome>,
     /// When it stops working.
     pub expires: Option<DateTime<Utc>>,
     /// When it was issued.

@@ -1,1 +1,375 @@
-//! stub
+//! What is due: logins, one per credential and registry, and anonymous pings, one per registry.
+//!
+//! Pure: `now` comes in, jobs come out. One queue per registry, so that taking what is due costs the
+//! number of registries, not the number of credentials waiting behind a busy one.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::cluster::Group;
+use super::image::Registry;
+
+/// Logins a second, over all registries, once the burst is used up: 600 credentials have their
+/// verdict within two minutes of a start (contract section 6).
+const LOGINS_PER_SECOND: u32 = 5;
+
+/// Logins that may start at once: what one deployment brings along is judged without waiting.
+const BURST: u32 = 20;
+
+/// The longest that a `Retry-After` is obeyed; a clamp, since some registries have sent years
+/// (jetstack/version-checker#376).
+const LONGEST_HOLD: TimeDelta = TimeDelta::hours(1);
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Job {
+    /// Ask a registry for `/v2/` without a credential.
+    Ping(Registry),
+    /// Log in, and look at manifests.
+    Login(Group),
+}
+
+impl Job {
+    fn registry(&self) -> &Registry {
+        match self {
+            Self::Ping(registry) => registry,
+            Self::Login(group) => &group.registry,
+        }
+    }
+}
+
+/// All that is planned, waiting or under way.
+#[derive(Debug)]
+pub struct Schedule {
+    lanes: HashMap<Registry, Lane>,
+    planned: HashMap<Job, Planned>,
+    /// When the next login would start if logins were spaced evenly.
+    pace: DateTime<Utc>,
+    per_registry: usize,
+}
+
+/// What waits for one registry.
+#[derive(Debug, Default)]
+struct Lane {
+    queue: BTreeSet<(DateTime<Utc>, Job)>,
+    under_way: usize,
+    held_until: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Planned {
+    At(DateTime<Utc>),
+    UnderWay,
+    /// Under way, and asked for again meanwhile.
+    UnderWayAgain,
+}
+
+impl Schedule {
+    /// Nothing planned; at most `per_registry` conversations with one registry at a time.
+    pub fn new(per_registry: usize) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            planned: HashMap::new(),
+            pace: DateTime::UNIX_EPOCH,
+            per_registry: per_registry.max(1),
+        }
+    }
+
+    /// Plans a job, earlier if it was planned later; one that is under way is done once more.
+    pub fn hasten(&mut self, job: &Job, at: DateTime<Utc>) {
+        match self.planned.get(job) {
+            Some(Planned::At(planned)) if *planned <= at => {}
+            Some(Planned::At(_)) | None => self.plan(job, at),
+            Some(Planned::UnderWay | Planned::UnderWayAgain) => {
+                self.planned.insert(job.clone(), Planned::UnderWayAgain);
+            }
+        }
+    }
+
+    /// Whether the job is planned or under way.
+    pub fn knows(&self, job: &Job) -> bool {
+        self.planned.contains_key(job)
+    }
+
+    /// Nobody wants the job any more. One that is under way ends by itself.
+    pub fn forget(&mut self, job: &Job) {
+        if let Some(Planned::At(at)) = self.planned.remove(job)
+            && let Some(lane) = self.lanes.get_mut(job.registry())
+        {
+            lane.queue.remove(&(at, job.clone()));
+        }
+        self.drop_idle_lane(job.registry());
+    }
+
+    /// Takes what may start now: due, its registry neither busy nor held, logins within the pace.
+    pub fn take_due(&mut self, now: DateTime<Utc>) -> Vec<Job> {
+        let mut taken = Vec::new();
+        let mut lanes: Vec<_> = self.lanes.values_mut().collect();
+        // The longest due first, or a small registry would wait behind a large one's pace.
+        lanes.sort_by_key(|lane| lane.queue.first().map(|(at, _)| *at));
+        for lane in lanes {
+            while lane.may_start(now, self.per_registry) {
+                let Some((at, job)) = lane.queue.first().cloned() else { break };
+                let is_login = matches!(job, Job::Login(_));
+                if at > now || (is_login && !pace_allows(self.pace, now)) {
+                    break;
+                }
+                if is_login {
+                    self.pace = self.pace.max(now - pace_burst()) + pace_step();
+                }
+                lane.queue.remove(&(at, job.clone()));
+                lane.under_way += 1;
+                self.planned.insert(job.clone(), Planned::UnderWay);
+                taken.push(job);
+            }
+        }
+        taken
+    }
+
+    /// A job ended: its next time, unless it was forgotten or hastened meanwhile. Returns when it
+    /// is planned.
+    pub fn finished(
+        &mut self,
+        job: &Job,
+        next: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        if let Some(lane) = self.lanes.get_mut(job.registry()) {
+            lane.under_way = lane.under_way.saturating_sub(1);
+        }
+        let at = match self.planned.get(job) {
+            Some(Planned::UnderWay) => next,
+            Some(Planned::UnderWayAgain) => now,
+            // Forgotten, or forgotten and wanted again.
+            Some(Planned::At(at)) => return Some(*at),
+            None => {
+                self.drop_idle_lane(job.registry());
+                return None;
+            }
+        };
+        self.plan(job, at);
+        Some(at)
+    }
+
+    /// The registry asked for quiet (`Retry-After`): nothing is sent to it before, an hour at most.
+    pub fn hold(&mut self, registry: &Registry, until: DateTime<Utc>, now: DateTime<Utc>) {
+        if let Some(lane) = self.lanes.get_mut(registry) {
+            lane.held_until = Some(until.min(now + LONGEST_HOLD));
+        }
+    }
+
+    /// When there will be something to take, provided that nothing else happens before. A registry
+    /// that is busy counts when one of its jobs ends, not here.
+    pub fn next_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.lanes
+            .values()
+            .filter(|lane| lane.under_way < self.per_registry)
+            .filter_map(|lane| {
+                let (at, job) = lane.queue.first()?;
+                let paced = match job {
+                    Job::Login(_) => self.pace - pace_burst(),
+                    Job::Ping(_) => *at,
+                };
+                Some((*at).max(lane.held_until.unwrap_or(*at)).max(paced).max(now))
+            })
+            .min()
+    }
+
+    /// Jobs that are planned or under way.
+    pub fn len(&self) -> usize {
+        self.planned.len()
+    }
+
+    /// Nothing is planned and nothing under way.
+    pub fn is_empty(&self) -> bool {
+        self.planned.is_empty()
+    }
+
+    fn plan(&mut self, job: &Job, at: DateTime<Utc>) {
+        let lane = self.lanes.entry(job.registry().clone()).or_default();
+        if let Some(Planned::At(before)) = self.planned.insert(job.clone(), Planned::At(at)) {
+            lane.queue.remove(&(before, job.clone()));
+        }
+        lane.queue.insert((at, job.clone()));
+    }
+
+    fn drop_idle_lane(&mut self, registry: &Registry) {
+        if self.lanes.get(registry).is_some_and(|lane| lane.queue.is_empty() && lane.under_way == 0)
+        {
+            self.lanes.remove(registry);
+        }
+    }
+}
+
+impl Lane {
+    fn may_start(&self, now: DateTime<Utc>, per_registry: usize) -> bool {
+        self.under_way < per_registry && self.held_until.is_none_or(|until| until <= now)
+    }
+}
+
+/// The next regular time of a credential: its own phase of the interval, at least half an interval
+/// away. The phase comes from the name of its holder, so that it survives a restart; `jitter` in
+/// 0..1 moves it by up to a twentieth of the interval.
+pub fn next_in_phase(
+    phase_of: &impl Hash,
+    interval: Duration,
+    jitter: f64,
+    now: DateTime<Utc>,
+) -> DateTime<Utc> {
+    let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+    let mut hasher = DefaultHasher::new();
+    phase_of.hash(&mut hasher);
+    let phase = i64::try_from(hasher.finish() % interval.unsigned_abs()).unwrap_or_default();
+    let earliest = now.timestamp_millis() + interval / 2;
+    let slot = earliest + (phase - earliest).rem_euclid(interval);
+    let jitter = (jitter.clamp(0.0, 1.0) * interval as f64 / 20.0) as i64;
+    DateTime::from_timestamp_millis(slot + jitter).unwrap_or(now)
+}
+
+fn pace_step() -> TimeDelta {
+    TimeDelta::milliseconds(i64::from(1000 / LOGINS_PER_SECOND))
+}
+
+fn pace_burst() -> TimeDelta {
+    pace_step() * i32::try_from(BURST - 1).unwrap_or(0)
+}
+
+/// The generic cell rate algorithm: a start is allowed while the evenly spaced time of the next one
+/// is not further ahead than the burst.
+fn pace_allows(pace: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    pace - pace_burst() <= now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::credential::Credentials;
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
+    }
+
+    fn registry(host: &str) -> Registry {
+        Registry::from_domain(host)
+    }
+
+    fn logins(host: &str, count: usize) -> Vec<Job> {
+        let mut credentials = Credentials::default();
+        (0..count)
+            .map(|n| {
+                let user = format!("user-{n}");
+                let credential = super::super::credential::Credential::basic(user.as_bytes(), b"p");
+                Job::Login(Group {
+                    registry: registry(host),
+                    credential: credentials.intern(credential),
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_due_is_taken_once() {
+        let mut schedule = Schedule::new(4);
+        let job = Job::Ping(registry("ghcr.io"));
+        schedule.hasten(&job, at(0));
+        assert_eq!(schedule.take_due(at(0)), std::slice::from_ref(&job));
+        assert_eq!(schedule.take_due(at(0)), []);
+        assert_eq!(schedule.finished(&job, at(60), at(1)), Some(at(60)));
+        assert_eq!(schedule.take_due(at(59)), []);
+        assert_eq!(schedule.take_due(at(60)), [job]);
+    }
+
+    #[test]
+    fn a_registry_is_never_asked_by_more_than_its_share_at_once() {
+        let mut schedule = Schedule::new(3);
+        let jobs = logins("ghcr.io", 10);
+        jobs.iter().for_each(|job| schedule.hasten(job, at(0)));
+        let taken = schedule.take_due(at(0));
+        assert_eq!(taken.len(), 3);
+        assert_eq!(schedule.next_due(at(0)), None, "waits for an end, not for a time");
+        schedule.finished(&taken[0], at(900), at(1));
+        assert_eq!(schedule.take_due(at(1)).len(), 1);
+    }
+
+    #[test]
+    fn logins_keep_the_pace_after_the_burst() {
+        let mut schedule = Schedule::new(usize::MAX);
+        logins("ghcr.io", 620).iter().for_each(|job| schedule.hasten(job, at(0)));
+        let mut now = at(0);
+        let mut started = 0;
+        while started < 620 {
+            started += schedule.take_due(now).len();
+            now = schedule.next_due(now).unwrap_or(now);
+        }
+        assert!(now <= at(121), "{now} is too late");
+        assert!(now >= at(119), "{now} is too early");
+    }
+
+    #[test]
+    fn a_busy_registry_holds_up_no_other() {
+        let mut schedule = Schedule::new(1);
+        logins("slow.example", 50).iter().for_each(|job| schedule.hasten(job, at(0)));
+        schedule.take_due(at(0));
+        let other = logins("ghcr.io", 1);
+        schedule.hasten(&other[0], at(1));
+        assert_eq!(schedule.take_due(at(1)), other);
+    }
+
+    #[test]
+    fn retry_after_holds_for_an_hour_at_most() {
+        let mut schedule = Schedule::new(1);
+        let job = Job::Ping(registry("ghcr.io"));
+        schedule.hasten(&job, at(0));
+        schedule.hold(&registry("ghcr.io"), at(1_000_000_000), at(0));
+        assert_eq!(schedule.take_due(at(3599)), []);
+        assert_eq!(schedule.next_due(at(0)), Some(at(3600)));
+        assert_eq!(schedule.take_due(at(3600)), [job]);
+    }
+
+    #[test]
+    fn what_is_asked_for_while_under_way_is_done_once_more() {
+        let mut schedule = Schedule::new(1);
+        let job = Job::Ping(registry("ghcr.io"));
+        schedule.hasten(&job, at(0));
+        schedule.take_due(at(0));
+        schedule.hasten(&job, at(1));
+        schedule.hasten(&job, at(1));
+        assert_eq!(schedule.finished(&job, at(900), at(2)), Some(at(2)));
+        assert_eq!(schedule.take_due(at(2)).len(), 1);
+        assert_eq!(schedule.finished(&job, at(900), at(3)), Some(at(900)));
+    }
+
+    #[test]
+    fn what_is_forgotten_while_under_way_does_not_come_back() {
+        let mut schedule = Schedule::new(1);
+        let job = Job::Ping(registry("ghcr.io"));
+        schedule.hasten(&job, at(0));
+        schedule.take_due(at(0));
+        schedule.forget(&job);
+        assert_eq!(schedule.finished(&job, at(60), at(1)), None);
+        assert!(schedule.is_empty());
+        assert!(schedule.lanes.is_empty(), "a registry that nobody names leaves nothing behind");
+    }
+
+    #[test]
+    fn a_phase_is_at_least_half_an_interval_away_and_then_one_interval_apart() {
+        let interval = Duration::from_secs(900);
+        for name in ["team-a/pull", "team-b/pull", "x/y"] {
+            let first = next_in_phase(&name, interval, 0.0, at(0));
+            assert!(first >= at(450) && first < at(1350), "{first}");
+            let second = next_in_phase(&name, interval, 0.0, first);
+            assert_eq!(second - first, TimeDelta::seconds(900));
+        }
+    }
+
+    #[test]
+    fn jitter_moves_a_phase_by_a_twentieth_at_most() {
+        let interval = Duration::from_secs(900);
+        let still = next_in_phase(&"a", interval, 0.0, at(0));
+        let moved = next_in_phase(&"a", interval, 1.0, at(0));
+        assert_eq!(moved - still, TimeDelta::seconds(45));
+    }
+}

@@ -1,4 +1,233 @@
-//! stub
-/// stub
+//! What the registries have said so far about each credential, and about themselves.
+//!
+//! Conclusive and inconclusive answers are kept apart here, once and for all: only
+//! [`Verdict::record`] changes a verdict, and an inconclusive answer cannot reach the login's.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::cluster::Group;
+use super::exchange::{Manifest, Step};
+use super::image::Registry;
+use super::outcome::{Judgement, Outcome};
+
+/// A refused login is asked again after this, then after that, then always after the last
+/// (contract section 6): the first is the confirmation.
+const AFTER_CONFIRMED: [Duration; 2] = [Duration::from_secs(3600), Duration::from_secs(4 * 3600)];
+
+/// What is known of one credential at one registry.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    works: Option<bool>,
+    refusal: Option<Refusal>,
+    last_login: Option<Outcome>,
+    steps: Vec<(Step, Outcome, Option<u16>)>,
+    repositories: BTreeMap<Manifest, Probed>,
+    last_run: Option<DateTime<Utc>>,
+    last_success: Option<DateTime<Utc>>,
+    next_run: Option<DateTime<Utc>>,
+}
+
+/// The registry refuses the login: since when, how often in a row.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    first: DateTime<Utc>,
+    times: u32,
+}
+
+/// The last answer for one manifest.
+#[derive(Clone, Copy, Debug)]
+struct Probed {
+    outcome: Outcome,
+    at: DateTime<Utc>,
+}
+
+impl Verdict {
+    /// Takes in one conversation. An inconclusive login leaves what is known of the credential as
+    /// it was; a first refusal waits for its confirmation, so that 0 is shown once, and meant.
+    pub fn record(&mut self, judgement: &Judgement, now: DateTime<Utc>) {
+        self.last_run = Some(now);
+        self.steps = judgement.steps();
+        self.last_login = judgement.login;
+        for (manifest, outcome) in &judgement.manifests {
+            self.repositories
+                .insert(manifest.clone(), Probed { outcome: *outcome, at: now });
+        }
+        match judgement.login {
+            Some(Outcome::Ok) => {
+                self.works = Some(true);
+                self.refusal = None;
+                self.last_success = Some(now);
+            }
+            Some(outcome) if outcome.is_refusal() => self.refused(now),
+            Some(_) | None => {}
+        }
+    }
+
+    /// The date inside the credential has passed: a conclusive `expired`, with nothing sent.
+    pub fn record_expired_inside(&mut self, expired: DateTime<Utc>) {
+        self.works = Some(false);
+        self.last_login = Some(Outcome::Expired);
+        self.steps = vec![(Step::Token, Outcome::Expired, None)];
+        self.refusal.get_or_insert(Refusal { first: expired, times: 2 });
+    }
+
+    fn refused(&mut self, now: DateTime<Utc>) {
+        let refusal = self.refusal.get_or_insert(Refusal { first: now, times: 0 });
+        refusal.times += 1;
+        if refusal.times > 1 {
+            self.works = Some(false);
+        }
+    }
+
+    /// The last conclusive answer to the login; `None` before the first, and while a first refusal
+    /// of a credential never seen working is not confirmed.
+    pub fn works(&self) -> Option<bool> {
+        self.works
+    }
+
+    /// Refused for the first time: to be asked once more before it is believed.
+    pub fn awaits_confirmation(&self) -> bool {
+        self.refusal.is_some_and(|refusal| refusal.times == 1)
+    }
+
+    /// How long to leave a refused login alone; `None` for one that is not refused.
+    pub fn pause_after_refusal(&self, confirm_after: Duration) -> Option<Duration> {
+        let times = self.refusal?.times;
+        Some(match times {
+            0 | 1 => confirm_after,
+            2 => AFTER_CONFIRMED[0],
+            _ => AFTER_CONFIRMED[1],
+        })
+    }
+
+    /// The outcome of the newest login, conclusive or not.
+    pub fn last_login(&self) -> Option<Outcome> {
+        self.last_login
+    }
+
+    /// Since when the login is refused.
+    pub fn first_rejected(&self) -> Option<DateTime<Utc>> {
+        self.refusal.map(|refusal| refusal.first)
+    }
+
+    /// The present outcome of each step that the newest conversation took.
+    pub fn steps(&self) -> &[(Step, Outcome, Option<u16>)] {
+        &self.steps
+    }
+
+    /// The newest conversation.
+    pub fn last_run(&self) -> Option<DateTime<Utc>> {
+        self.last_run
+    }
+
+    /// The newest conversation whose login worked.
+    pub fn last_success(&self) -> Option<DateTime<Utc>> {
+        self.last_success
+    }
+
+    /// When the next conversation is planned.
+    pub fn next_run(&self) -> Option<DateTime<Utc>> {
+        self.next_run
+    }
+
+    /// Notes when the next conversation is planned.
+    pub fn plan(&mut self, next: Option<DateTime<Utc>>) {
+        self.next_run = next;
+    }
+
+    /// The last answer for one manifest.
+    pub fn manifest(&self, manifest: &Manifest) -> Option<Outcome> {
+        self.repositories.get(manifest).map(|probed| probed.outcome)
+    }
+
+    /// Of the manifests in use, those to ask now: never asked first, then the longest ago.
+    pub fn turn(&self, in_use: impl Iterator<Item = Manifest>, most: usize) -> Vec<Manifest> {
+        let mut all: Vec<_> = in_use
+            .map(|manifest| (self.repositories.get(&manifest).map(|probed| probed.at), manifest))
+            .collect();
+        all.sort();
+        all.into_iter().take(most).map(|(_, manifest)| manifest).collect()
+    }
+
+    /// Drops what was learned of manifests that no pod uses any more.
+    pub fn keep_manifests(&mut self, in_use: impl Fn(&Manifest) -> bool) {
+        self.repositories.retain(|manifest, _| in_use(manifest));
+    }
+
+    /// Repositories in use by their worst manifest outcome; `None` counts the never asked.
+    pub fn repositories<'a>(
+        &self,
+        in_use: impl Iterator<Item = &'a Manifest>,
+    ) -> BTreeMap<Option<Outcome>, u64> {
+        let mut worst: BTreeMap<&str, Option<Outcome>> = BTreeMap::new();
+        for manifest in in_use {
+            let outcome = self.manifest(manifest);
+            let slot = worst.entry(&manifest.repository).or_insert(outcome);
+            *slot = (*slot).max(outcome);
+        }
+        let mut counts = BTreeMap::new();
+        for outcome in worst.into_values() {
+            *counts.entry(outcome).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// What is known of a registry itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RegistryStanding {
+    /// It answers `/v2/` in the registry protocol; `None` before the first ping, and when our own
+    /// policy keeps us from asking.
+    pub up: Option<bool>,
+    /// The newest anonymous ping.
+    pub last_ping: Option<Outcome>,
+}
+
+/// All verdicts of this process.
 #[derive(Debug, Default)]
-pub struct Verdicts;
+pub struct Verdicts {
+    groups: HashMap<Group, Verdict>,
+    registries: HashMap<Registry, RegistryStanding>,
+}
+
+impl Verdicts {
+    /// The verdict on a credential.
+    pub fn of(&self, group: &Group) -> Option<&Verdict> {
+        self.groups.get(group)
+    }
+
+    /// The verdict on a credential, an empty one to begin with.
+    pub fn entry(&mut self, group: &Group) -> &mut Verdict {
+        if !self.groups.contains_key(group) {
+            self.groups.insert(group.clone(), Verdict::default());
+        }
+        self.groups.get_mut(group).expect("inserted above")
+    }
+
+    /// The credential is gone, and with it what was said of it.
+    pub fn forget(&mut self, group: &Group) {
+        self.groups.remove(group);
+    }
+
+    /// A registry.
+    pub fn registry(&self, registry: &Registry) -> RegistryStanding {
+        self.registries.get(registry).copied().unwrap_or_default()
+    }
+
+    /// Takes in an anonymous ping; true when the registry has just come back.
+    pub fn pinged(&mut self, registry: &Registry, judgement: &Judgement) -> bool {
+        let standing = self.registries.entry(registry.clone()).or_default();
+        let was_up = standing.up;
+        standing.last_ping = Some(judgement.ping);
+        standing.up = (judgement.ping != Outcome::Blocked).then_some(judgement.up);
+        was_up == Some(false) && standing.up == Some(true)
+    }
+
+    /// Nobody names the registry any more.
+    pub fn forget_registry(&mut self, registry: &Registry) {
+        self.registries.remove(registry);
+    }
+}

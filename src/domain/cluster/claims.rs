@@ -1,0 +1,204 @@
+//! Claims and shapes: what pods need, each distinct need once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::groups::Candidate;
+use super::slots::{Slot, Slots};
+use super::{Named, PodSeen, PullPolicy};
+use crate::domain::image::Reference;
+use crate::domain::name::Names;
+
+/// What must hold for one image of one namespace.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) namespace: Arc<str>,
+    /// Names of Secrets in the kubelet's order, repeats included: it tries them twice as well.
+    pub(super) secrets: Arc<[Arc<str>]>,
+    pub(super) image: Arc<Reference>,
+    /// The entries that the kubelet tries, in its order.
+    pub(super) candidates: Box<[Candidate]>,
+    shapes: u32,
+}
+
+/// Names a claim.
+pub(super) type ClaimId = Slot<Claim>;
+
+/// The claims of a pod, as many pods as there are of it.
+#[derive(Debug)]
+pub(super) struct Shape {
+    key: Arc<ShapeKey>,
+    claims: Box<[ClaimId]>,
+    pods: u32,
+}
+
+/// Names a shape.
+pub(super) type ShapeId = Slot<Shape>;
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ShapeKey {
+    namespace: Arc<str>,
+    service_account: Arc<str>,
+    secrets: Arc<[Arc<str>]>,
+    images: Box<[Arc<Reference>]>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ClaimKey {
+    namespace: Arc<str>,
+    secrets: Arc<[Arc<str>]>,
+    image: Arc<Reference>,
+}
+
+/// All claims and shapes.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    shapes: Slots<Shape>,
+    shape_of: HashMap<Arc<ShapeKey>, ShapeId>,
+    claims: Slots<Claim>,
+    claim_of: HashMap<ClaimKey, ClaimId>,
+    by_secret: HashMap<Named, BTreeSet<ClaimId>>,
+}
+
+impl Claims {
+    /// The shape of a pod, with one pod more. `link` is called for each claim that is new.
+    pub(super) fn acquire(
+        &mut self,
+        pod: &PodSeen,
+        names: &mut Names,
+        mut link: impl FnMut(&mut Claim),
+    ) -> ShapeId {
+        let key = shape_key(pod, names);
+        if let Some(&id) = self.shape_of.get(&key) {
+            if let Some(shape) = self.shapes.get_mut(id) {
+                shape.pods += 1;
+            }
+            return id;
+        }
+        let claims = key.images.iter().map(|image| self.claim(&key, image, &mut link)).collect();
+        let key = Arc::new(key);
+        let id = self.shapes.insert(Shape { key: Arc::clone(&key), claims, pods: 1 });
+        self.shape_of.insert(key, id);
+        id
+    }
+
+    /// One pod less. Returns the claims that nobody makes any more.
+    pub(super) fn release(&mut self, id: ShapeId) -> Vec<Claim> {
+        let Some(shape) = self.shapes.get_mut(id) else { return Vec::new() };
+        shape.pods -= 1;
+        if shape.pods > 0 {
+            return Vec::new();
+        }
+        let Some(shape) = self.shapes.remove(id) else { return Vec::new() };
+        self.shape_of.remove(&shape.key);
+        shape.claims.iter().filter_map(|claim| self.release_claim(*claim)).collect()
+    }
+
+    /// The Secrets that pods of this shape name, each once.
+    pub(super) fn secrets_named(&self, id: ShapeId) -> Vec<Named> {
+        let Some(shape) = self.shapes.get(id) else { return Vec::new() };
+        distinct_names(&shape.key.namespace, &shape.key.secrets)
+    }
+
+    /// The claims that name a Secret.
+    pub(super) fn naming(&self, secret: &Named) -> Vec<ClaimId> {
+        self.by_secret.get(secret).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
+    }
+
+    pub(super) fn get_mut(&mut self, id: ClaimId) -> Option<&mut Claim> {
+        self.claims.get_mut(id)
+    }
+
+    /// Distinct claims and shapes held.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.claims.len(), self.shapes.len())
+    }
+
+    fn claim(
+        &mut self,
+        shape: &ShapeKey,
+        image: &Arc<Reference>,
+        link: &mut impl FnMut(&mut Claim),
+    ) -> ClaimId {
+        let key = ClaimKey {
+            namespace: shape.namespace.clone(),
+            secrets: shape.secrets.clone(),
+            image: image.clone(),
+        };
+        if let Some(&id) = self.claim_of.get(&key) {
+            if let Some(claim) = self.claims.get_mut(id) {
+                claim.shapes += 1;
+            }
+            return id;
+        }
+        let mut claim = Claim {
+            namespace: key.namespace.clone(),
+            secrets: key.secrets.clone(),
+            image: key.image.clone(),
+            candidates: Box::default(),
+            shapes: 1,
+        };
+        link(&mut claim);
+        let names = distinct_names(&claim.namespace, &claim.secrets);
+        let id = self.claims.insert(claim);
+        self.claim_of.insert(key, id);
+        for name in names {
+            self.by_secret.entry(name).or_default().insert(id);
+        }
+        id
+    }
+
+    fn release_claim(&mut self, id: ClaimId) -> Option<Claim> {
+        let claim = self.claims.get_mut(id)?;
+        claim.shapes -= 1;
+        if claim.shapes > 0 {
+            return None;
+        }
+        let claim = self.claims.remove(id)?;
+        self.claim_of.remove(&ClaimKey {
+            namespace: claim.namespace.clone(),
+            secrets: claim.secrets.clone(),
+            image: claim.image.clone(),
+        });
+        for name in distinct_names(&claim.namespace, &claim.secrets) {
+            if let Some(ids) = self.by_secret.get_mut(&name) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.by_secret.remove(&name);
+                }
+            }
+        }
+        Some(claim)
+    }
+}
+
+/// A mirror pod stands for a static one, which cannot name API objects: the kubelet pulls it with
+/// the node's credentials, whatever the mirror says (kubelet-and-registries 3.5).
+fn shape_key(pod: &PodSeen, names: &mut Names) -> ShapeKey {
+    let secrets = if pod.mirror { &[][..] } else { &pod.pull_secrets };
+    let images: BTreeSet<Reference> = pod
+        .containers
+        .iter()
+        .map(|container| (&container.image, container.pull_policy))
+        .chain(pod.image_volumes.iter().map(|volume| (&volume.image, volume.pull_policy)))
+        .filter(|(_, policy)| *policy != PullPolicy::Never)
+        .filter_map(|(image, _)| Reference::parse(image).ok())
+        .collect();
+    ShapeKey {
+        namespace: names.intern(&pod.object.namespace),
+        service_account: names.intern(&pod.service_account),
+        secrets: secrets.iter().map(|name| names.intern(name)).collect(),
+        images: images.into_iter().map(Arc::new).collect(),
+    }
+}
+
+fn distinct_names(namespace: &Arc<str>, secrets: &[Arc<str>]) -> Vec<Named> {
+    let mut names: Vec<Named> = secrets
+        .iter()
+        .map(|name| Named { namespace: namespace.clone(), name: name.clone() })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}

@@ -1,0 +1,279 @@
+//! Groups: what is probed once, however many Secrets hold it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Created;
+use crate::domain::credential::CredentialId;
+use crate::domain::exchange::Manifest;
+use crate::domain::image::{Reference, Registry};
+
+/// A credential, as sent to one registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Group {
+    /// Where it is sent.
+    pub registry: Registry,
+    /// What is sent.
+    pub credential: CredentialId,
+}
+
+/// Which credentials are probed (`--probe.which`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Which {
+    /// Those of Secrets that a Pod or ServiceAccount names.
+    #[default]
+    Referenced,
+    /// All of them.
+    All,
+    /// None: dates and faults only.
+    None,
+}
+
+/// What changed since the last look: to be compared with what is wanted now.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Groups that came, went, or are needed for other manifests.
+    pub groups: Vec<Group>,
+    /// Registries that are named for the first time, or by nobody any more.
+    pub registries: Vec<Registry>,
+}
+
+/// One entry of one Secret that holds a credential. Ordered by age, so that the first is the oldest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Holder {
+    pub(super) created: Created,
+    pub(super) namespace: Arc<str>,
+    pub(super) name: Arc<str>,
+    pub(super) key: Arc<str>,
+}
+
+/// An entry that the kubelet tries for a claim.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) credential: CredentialId,
+    pub(super) holder: Arc<Holder>,
+}
+
+/// Why a holder holds: its key names the registry, and images match it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hold {
+    literal: u32,
+    claims: u32,
+    referenced: bool,
+}
+
+#[derive(Debug, Default)]
+struct Use {
+    holders: BTreeMap<Arc<Holder>, Hold>,
+    /// The holder whose name is the group's label.
+    owner: Option<Arc<Holder>>,
+    referenced: u32,
+    manifests: BTreeMap<Manifest, u32>,
+}
+
+#[derive(Debug, Default)]
+struct RegistryUse {
+    claims: u32,
+    groups: u32,
+}
+
+/// Every group that a Secret holds.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    which: Which,
+    settled: bool,
+    uses: HashMap<Group, Use>,
+    registries: HashMap<Registry, RegistryUse>,
+    changed: HashSet<Group>,
+    changed_registries: HashSet<Registry>,
+}
+
+impl Groups {
+    pub(super) fn new(which: Which) -> Self {
+        Self { which, ..Self::default() }
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    pub(super) fn changes(&mut self) -> Changes {
+        Changes {
+            groups: self.changed.drain().collect(),
+            registries: self.changed_registries.drain().collect(),
+        }
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changed.is_empty() || !self.changed_registries.is_empty()
+    }
+
+    pub(super) fn wants(&self, group: &Group) -> bool {
+        let Some(used) = self.uses.get(group) else { return false };
+        match self.which {
+            Which::Referenced => used.referenced > 0,
+            Which::All => true,
+            Which::None => false,
+        }
+    }
+
+    pub(super) fn is_referenced(&self, group: &Group) -> bool {
+        self.uses.get(group).is_some_and(|used| used.referenced > 0)
+    }
+
+    pub(super) fn which(&self) -> Which {
+        self.which
+    }
+
+    pub(super) fn wants_registry(&self, registry: &Registry) -> bool {
+        self.registries.contains_key(registry) && self.which != Which::None
+    }
+
+    pub(super) fn uses_registry(&self, registry: &Registry) -> bool {
+        self.registries.get(registry).is_some_and(|used| used.claims > 0)
+    }
+
+    pub(super) fn registries(&self) -> impl Iterator<Item = &Registry> {
+        self.registries.keys()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Group, &Holder)> {
+        self.uses.iter().filter_map(|(group, used)| Some((group, &**used.owner.as_ref()?)))
+    }
+
+    pub(super) fn owner(&self, group: &Group) -> Option<&Holder> {
+        self.uses.get(group)?.owner.as_deref()
+    }
+
+    pub(super) fn holders(&self, group: &Group) -> impl Iterator<Item = &Holder> {
+        self.uses.get(group).into_iter().flat_map(|used| used.holders.keys()).map(|holder| &**holder)
+    }
+
+    pub(super) fn manifests(&self, group: &Group) -> impl Iterator<Item = &Manifest> {
+        self.uses.get(group).into_iter().flat_map(|used| used.manifests.keys())
+    }
+
+    pub(super) fn uses_manifest(&self, group: &Group, manifest: &Manifest) -> bool {
+        self.uses.get(group).is_some_and(|used| used.manifests.contains_key(manifest))
+    }
+
+    /// An image of a pod names the registry.
+    pub(super) fn use_registry(&mut self, registry: &Registry) {
+        self.touch_registry(registry, |used| used.claims += 1);
+    }
+
+    pub(super) fn drop_registry(&mut self, registry: &Registry) {
+        self.touch_registry(registry, |used| used.claims = used.claims.saturating_sub(1));
+    }
+
+    /// An entry whose key names the registry holds the credential.
+    pub(super) fn hold(&mut self, group: &Group, holder: &Arc<Holder>, is_referenced: bool) {
+        self.change(group, holder, |hold| {
+            hold.literal += 1;
+            hold.referenced = is_referenced || hold.claims > 0;
+        });
+    }
+
+    pub(super) fn let_go(&mut self, group: &Group, holder: &Arc<Holder>) {
+        self.change(group, holder, |hold| hold.literal = hold.literal.saturating_sub(1));
+    }
+
+    /// Whether anything names the holder's Secret has changed.
+    pub(super) fn reference(&mut self, group: &Group, holder: &Arc<Holder>, is_referenced: bool) {
+        if self.uses.get(group).is_some_and(|used| used.holders.contains_key(holder)) {
+            self.change(group, holder, |hold| hold.referenced = is_referenced || hold.claims > 0);
+        }
+    }
+
+    /// A claim tries these candidates. One credential held by several of them counts for each.
+    pub(super) fn take(&mut self, image: &Reference, candidates: &[Candidate]) {
+        for candidate in candidates {
+            let group = group_of(image, candidate);
+            self.change(&group, &candidate.holder, |hold| {
+                hold.claims += 1;
+                hold.referenced = true;
+            });
+            let Some(used) = self.uses.get_mut(&group) else { continue };
+            *used.manifests.entry(manifest_of(image)).or_default() += 1;
+        }
+    }
+
+    /// A claim does not try these candidates any more.
+    pub(super) fn give_back(&mut self, image: &Reference, candidates: &[Candidate]) {
+        for candidate in candidates {
+            let group = group_of(image, candidate);
+            if let Some(used) = self.uses.get_mut(&group) {
+                let manifest = manifest_of(image);
+                if let Some(count) = used.manifests.get_mut(&manifest) {
+                    *count -= 1;
+                    if *count == 0 {
+                        used.manifests.remove(&manifest);
+                    }
+                }
+            }
+            // Whether the Secret is still named is told by `reference`.
+            self.change(&group, &candidate.holder, |hold| {
+                hold.claims = hold.claims.saturating_sub(1);
+            });
+        }
+    }
+
+    /// Changes why a holder holds, and all that follows from it: the holder list, the count of
+    /// referenced holders, the owner, the registry's use.
+    fn change(&mut self, group: &Group, holder: &Arc<Holder>, change: impl FnOnce(&mut Hold)) {
+        let is_new = !self.uses.contains_key(group);
+        let used = self.uses.entry(group.clone()).or_default();
+        let hold = used.holders.entry(Arc::clone(holder)).or_default();
+        let was_referenced = hold.referenced;
+        change(hold);
+        let is_gone = hold.literal == 0 && hold.claims == 0;
+        let is_referenced = hold.referenced && !is_gone;
+        used.referenced = used.referenced + u32::from(is_referenced) - u32::from(was_referenced);
+        if is_gone {
+            used.holders.remove(holder);
+        }
+        used.keep_owner(self.settled);
+        let is_empty = used.holders.is_empty();
+        self.changed.insert(group.clone());
+        if is_empty {
+            self.uses.remove(group);
+        }
+        if is_new != is_empty {
+            self.touch_registry(&group.registry, |used| {
+                used.groups = used.groups + u32::from(is_new) - u32::from(is_empty);
+            });
+        }
+    }
+
+    fn touch_registry(&mut self, registry: &Registry, change: impl FnOnce(&mut RegistryUse)) {
+        let used = self.registries.entry(registry.clone()).or_default();
+        let was_used = used.claims > 0 || used.groups > 0;
+        change(used);
+        let is_used = used.claims > 0 || used.groups > 0;
+        if !is_used {
+            self.registries.remove(registry);
+        }
+        if was_used != is_used {
+            self.changed_registries.insert(registry.clone());
+        }
+    }
+}
+
+impl Use {
+    /// Before the lists have come in, the oldest holder names the group; from then on a name stays
+    /// until its holder is gone, so that series do not change theirs for a newcomer.
+    fn keep_owner(&mut self, settled: bool) {
+        let stays = settled && self.owner.as_ref().is_some_and(|owner| self.holders.contains_key(owner));
+        if !stays {
+            self.owner = self.holders.keys().next().cloned();
+        }
+    }
+}
+
+fn group_of(image: &Reference, candidate: &Candidate) -> Group {
+    Group { registry: image.registry().clone(), credential: candidate.credential }
+}
+
+fn manifest_of(image: &Reference) -> Manifest {
+    Manifest { repository: image.repository().to_owned(), reference: image.manifest().to_owned() }
+}

@@ -1,0 +1,267 @@
+//! The graph and the verdicts, copied into the flat rows that are shown.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::groups::{Group, Holder, Which};
+use super::{Cluster, Named, Resource};
+use crate::domain::docker_config::FaultKind;
+use crate::domain::exchange::Step;
+use crate::domain::expiry::Expiry;
+use crate::domain::image::Registry;
+use crate::domain::outcome::Outcome;
+use crate::domain::provider::Provider;
+use crate::domain::rows::{
+    CredentialRow, GroupRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
+};
+use crate::domain::verdict::{Verdict, Verdicts};
+
+/// Labels of groups: the name of the owner, with its key where one Secret holds several credentials
+/// for one registry.
+type Labels = HashMap<Group, Arc<str>>;
+
+impl Cluster {
+    /// What is shown of every credential. `secrets_listed`: all Secrets have come in, so that a name
+    /// that is not there is missing and not merely on its way.
+    pub fn rows(&self, verdicts: &Verdicts, secrets_listed: bool, now: DateTime<Utc>) -> Rows {
+        let labels = self.labels();
+        Rows {
+            credentials: self.credential_rows(verdicts, &labels, now),
+            groups: self.group_rows(verdicts, &labels, now),
+            secrets: self.secret_rows(),
+            references: if secrets_listed { self.reference_rows() } else { Vec::new() },
+            registries: self.registry_rows(verdicts),
+            objects: self.object_counts(),
+        }
+    }
+
+    fn labels(&self) -> Labels {
+        let mut by_owner: HashMap<(&str, &str, &Registry), Vec<(&Group, &Holder)>> = HashMap::new();
+        for (group, owner) in self.groups.iter() {
+            let slot = (&*owner.namespace, &*owner.name, &group.registry);
+            by_owner.entry(slot).or_default().push((group, owner));
+        }
+        let mut labels = Labels::with_capacity(by_owner.len());
+        for groups in by_owner.into_values() {
+            let is_ambiguous = groups.len() > 1;
+            for (group, owner) in groups {
+                let name = holder_name(owner);
+                let label = if is_ambiguous { format!("{name}#{}", owner.key) } else { name };
+                labels.insert(group.clone(), label.into());
+            }
+        }
+        labels
+    }
+
+    fn credential_rows(
+        &self,
+        verdicts: &Verdicts,
+        labels: &Labels,
+        now: DateTime<Utc>,
+    ) -> Vec<CredentialRow> {
+        let mut rows = Vec::with_capacity(labels.len());
+        for (group, label) in labels {
+            let verdict = verdicts.of(group);
+            for holder in self.groups.holders(group) {
+                let Some(entry) = self
+                    .secrets
+                    .get(&Named { namespace: holder.namespace.clone(), name: holder.name.clone() })
+                    .and_then(|secret| secret.entry(&holder.key, group.credential))
+                else {
+                    continue;
+                };
+                rows.push(CredentialRow {
+                    namespace: holder.namespace.clone(),
+                    name: holder.name.clone(),
+                    key: holder.key.clone(),
+                    registry: group.registry.clone(),
+                    kind: entry.kind.as_str(),
+                    provider: Provider::of(&group.registry).as_str(),
+                    credential: label.clone(),
+                    skipped: self.skipped(group, &entry.expiry, verdict, now),
+                    valid: works(verdict, &entry.expiry, now),
+                    outcome: outcome(verdict, &entry.expiry, now),
+                    expires: entry.expiry.expires,
+                    issued: entry.expiry.issued,
+                });
+            }
+        }
+        keep_worst(&mut rows, CredentialRow::labels, |row| badness(row.valid));
+        rows
+    }
+
+    fn group_rows(
+        &self,
+        verdicts: &Verdicts,
+        labels: &Labels,
+        now: DateTime<Utc>,
+    ) -> Vec<GroupRow> {
+        let unseen = Verdict::default();
+        let mut rows: Vec<_> = labels
+            .iter()
+            .map(|(group, label)| {
+                let verdict = verdicts.of(group).unwrap_or(&unseen);
+                let expiry = self
+                    .groups
+                    .owner(group)
+                    .and_then(|owner| self.expiry_of(owner, group))
+                    .unwrap_or(Expiry::UNKNOWN);
+                GroupRow {
+                    credential: label.clone(),
+                    registry: group.registry.clone(),
+                    repositories: verdict.repositories(self.groups.manifests(group)),
+                    source: expiry.source,
+                    confidence: expiry.believed(verdict.works(), now),
+                    first_rejected: verdict.first_rejected(),
+                    steps: verdict.steps().to_vec(),
+                    last_run: verdict.last_run(),
+                    last_success: verdict.last_success(),
+                    next_run: verdict.next_run(),
+                }
+            })
+            .collect();
+        keep_worst(
+            &mut rows,
+            |row| (row.credential.clone(), row.registry.clone()),
+            |row| row.first_rejected.is_some(),
+        );
+        rows
+    }
+
+    fn skipped(
+        &self,
+        group: &Group,
+        expiry: &Expiry,
+        verdict: Option<&Verdict>,
+        now: DateTime<Utc>,
+    ) -> Option<Skipped> {
+        let is_blocked = || {
+            verdict.is_some_and(|verdict| {
+                verdict.steps().iter().any(|(_, outcome, _)| *outcome == Outcome::Blocked)
+            })
+        };
+        match self.groups.which() {
+            Which::None => Some(Skipped::Ignored),
+            Which::Referenced if !self.groups.is_referenced(group) => Some(Skipped::NotReferenced),
+            _ if expiry.is_expired_inside_at(now) => Some(Skipped::ExpiredInside),
+            _ if is_blocked() && group.registry.is_loopback() => Some(Skipped::NodeLocal),
+            _ if is_blocked() => Some(Skipped::Policy),
+            _ => None,
+        }
+    }
+
+    fn secret_rows(&self) -> Vec<SecretRow> {
+        let held = self.secrets.iter().map(|(name, secret)| {
+            let faults: BTreeSet<_> = secret.faults.iter().map(|fault| fault.kind).collect();
+            SecretRow {
+                namespace: name.namespace.clone(),
+                name: name.name.clone(),
+                faults: faults.into_iter().collect(),
+                changed: secret.changed,
+            }
+        });
+        let of_other_types = self.wiring.of_other_types().map(|name| SecretRow {
+            namespace: name.namespace.clone(),
+            name: name.name.clone(),
+            faults: vec![FaultKind::WrongType],
+            changed: None,
+        });
+        let mut rows: Vec<_> = held.chain(of_other_types).collect();
+        rows.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        rows
+    }
+
+    fn reference_rows(&self) -> Vec<ReferenceRow> {
+        let mut rows = Vec::new();
+        for name in self.wiring.missing() {
+            let by = self.wiring.naming(name);
+            for (kind, count) in [("Pod", by.pods), ("ServiceAccount", by.service_accounts)] {
+                if count > 0 {
+                    rows.push(ReferenceRow {
+                        namespace: name.namespace.clone(),
+                        kind,
+                        name: name.name.clone(),
+                        count: count.into(),
+                    });
+                }
+            }
+        }
+        rows
+    }
+
+    fn registry_rows(&self, verdicts: &Verdicts) -> Vec<RegistryRow> {
+        let mut rows: Vec<_> = self
+            .groups
+            .registries()
+            .map(|registry| RegistryRow {
+                registry: registry.clone(),
+                up: verdicts.registry(registry).up,
+            })
+            .collect();
+        rows.sort_by(|a, b| a.registry.cmp(&b.registry));
+        rows
+    }
+
+    fn object_counts(&self) -> BTreeMap<&'static str, u64> {
+        BTreeMap::from([
+            (Resource::Pods.as_str(), self.pods.len() as u64),
+            (Resource::DockerConfigJsonSecrets.as_str(), self.secrets.len() as u64),
+            (Resource::ServiceAccounts.as_str(), self.service_accounts.len() as u64),
+            (Resource::Namespaces.as_str(), self.namespaces.len() as u64),
+        ])
+    }
+}
+
+/// `namespace/name`; a file is its path.
+fn holder_name(holder: &Holder) -> String {
+    if holder.namespace.is_empty() {
+        holder.name.to_string()
+    } else {
+        format!("{}/{}", holder.namespace, holder.name)
+    }
+}
+
+/// A date inside the credential that has passed decides before any verdict.
+fn works(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Option<bool> {
+    if expiry.is_expired_inside_at(now) {
+        return Some(false);
+    }
+    verdict.and_then(Verdict::works)
+}
+
+fn outcome(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Option<Outcome> {
+    if expiry.is_expired_inside_at(now) {
+        return Some(Outcome::Expired);
+    }
+    let steps = verdict?.steps();
+    let of = |wanted| steps.iter().find(|(step, ..)| *step == wanted).map(|(_, outcome, _)| *outcome);
+    // A login that was not reached leaves the ping to say why.
+    of(Step::Token).or_else(|| of(Step::Ping).filter(|outcome| *outcome != Outcome::Ok))
+}
+
+fn badness(valid: Option<bool>) -> u8 {
+    match valid {
+        Some(true) => 0,
+        None => 1,
+        Some(false) => 2,
+    }
+}
+
+/// Sorts by labels and keeps the worst of those that share them: two spellings of one key in one
+/// Secret are two credentials under one name, and the kubelet tries them in random order.
+fn keep_worst<R, L: Ord, B: Ord>(
+    rows: &mut Vec<R>,
+    labels: impl Fn(&R) -> L,
+    badness: impl Fn(&R) -> B,
+) {
+    rows.sort_by_cached_key(|row| (labels(row), std::cmp::Reverse(badness(row))));
+    rows.dedup_by(|later, earlier| labels(later) == labels(earlier));
+}
+
+impl CredentialRow {
+    fn labels(&self) -> (Arc<str>, Arc<str>, Arc<str>, Registry) {
+        (self.namespace.clone(), self.name.clone(), self.key.clone(), self.registry.clone())
+    }
+}

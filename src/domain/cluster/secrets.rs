@@ -1,0 +1,160 @@
+//! A Secret as the graph holds it: its entries with interned credentials, its faults, its dates.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+
+use super::claims::Claim;
+use super::groups::{Candidate, Group, Groups, Holder};
+use super::{Named, Record, SecretSeen};
+use crate::domain::credential::{CredentialId, Credentials};
+use crate::domain::docker_config::{self, Effect, Fault};
+use crate::domain::expiry::{self, CredentialKind, Declared, Expiry, Sources};
+use crate::domain::image::Registry;
+use crate::domain::keyring::{self, Key};
+use crate::domain::name::Names;
+
+/// One Secret of a pull-secret type, or one docker config file.
+#[derive(Debug)]
+pub(super) struct Secret {
+    pub(super) record: Record,
+    pub(super) entries: Box<[Entry]>,
+    pub(super) faults: Box<[Fault]>,
+    pub(super) changed: Option<DateTime<Utc>>,
+    /// The kubelet drops every credential of every Secret of a pod that names this one.
+    poisons_all: bool,
+}
+
+/// One entry that the kubelet would send to somebody.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    /// Where a login with it goes; `None` for a glob.
+    pub(super) registry: Option<Registry>,
+    pub(super) credential: CredentialId,
+    pub(super) kind: CredentialKind,
+    pub(super) expiry: Expiry,
+    pub(super) holder: Arc<Holder>,
+}
+
+impl Secret {
+    /// Reads the docker config and interns what it holds.
+    pub(super) fn read(
+        record: Record,
+        name: &Named,
+        seen: SecretSeen,
+        sources: &Sources,
+        names: &mut Names,
+        credentials: &mut Credentials,
+    ) -> Self {
+        let config = seen.config.as_ref().map(|config| config.expose_secret());
+        let parsed = docker_config::parse(seen.kind, config);
+        let poisons_all = parsed.poisons_all();
+        let declared = Declared { annotations: &seen.annotations, data: &seen.expiry_data };
+        let mut entries = Vec::with_capacity(parsed.entries.len());
+        for entry in parsed.entries {
+            // What is never sent, or to nobody, is a fault and no credential.
+            let Some(key) = entry.key.clone().filter(|_| entry.is_sent()) else { continue };
+            entries.push(Entry {
+                registry: key.registry(),
+                kind: expiry::kind(&entry.credential),
+                expiry: Expiry::of(&entry.credential, &declared, sources),
+                holder: Arc::new(Holder {
+                    created: seen.created,
+                    namespace: name.namespace.clone(),
+                    name: name.name.clone(),
+                    key: names.intern(key.as_str()),
+                }),
+                credential: credentials.intern(entry.credential),
+                key,
+            });
+        }
+        Self {
+            record,
+            entries: entries.into(),
+            faults: parsed.faults.into(),
+            changed: seen.changed.map(|(at, _)| at).or(seen.created),
+            poisons_all,
+        }
+    }
+
+    /// Nothing that a registry or a kubelet could notice differs.
+    pub(super) fn holds_the_same(&self, other: &Self) -> bool {
+        self.entries == other.entries && self.poisons_all == other.poisons_all
+    }
+
+    /// Takes over what may change without the credentials.
+    pub(super) fn refresh(&mut self, newer: Self) {
+        self.record = newer.record;
+        self.changed = newer.changed;
+        self.faults = newer.faults;
+    }
+
+    /// The group of each entry whose key names a registry, with its holder.
+    pub(super) fn literal_groups(&self) -> impl Iterator<Item = (Group, &Arc<Holder>)> {
+        self.entries.iter().filter_map(|entry| {
+            let registry = entry.registry.clone()?;
+            Some((Group { registry, credential: entry.credential }, &entry.holder))
+        })
+    }
+
+    /// Enters its literal entries as holders.
+    pub(super) fn hold(&self, groups: &mut Groups, is_referenced: bool) {
+        for (group, holder) in self.literal_groups() {
+            groups.hold(&group, holder, is_referenced);
+        }
+    }
+
+    /// Takes them out again.
+    pub(super) fn let_go(&self, groups: &mut Groups) {
+        for (group, holder) in self.literal_groups() {
+            groups.let_go(&group, holder);
+        }
+    }
+
+    /// Gives its credentials back.
+    pub(super) fn release(&self, credentials: &mut Credentials) {
+        for entry in &self.entries {
+            credentials.release(entry.credential);
+        }
+    }
+
+    /// The date of one credential under one key.
+    pub(super) fn entry(&self, key: &str, credential: CredentialId) -> Option<&Entry> {
+        self.entries
+            .iter()
+            .find(|entry| entry.credential == credential && entry.key.as_str() == key)
+    }
+
+    /// The kubelet uses nothing of it.
+    pub(super) fn is_unusable(&self) -> bool {
+        self.poisons_all || self.faults.iter().any(|fault| fault.kind.effect() == Effect::SecretIgnored)
+    }
+}
+
+/// The entries that the kubelet tries for a claim, in its order; none when one of the Secrets that
+/// the pod names cannot be parsed (pkg/credentialprovider/secrets: the error drops them all).
+pub(super) fn candidates(secrets: &HashMap<Named, Secret>, claim: &Claim) -> Box<[Candidate]> {
+    let named: Vec<&Secret> = claim
+        .secrets
+        .iter()
+        .filter_map(|name| {
+            secrets.get(&Named { namespace: claim.namespace.clone(), name: name.clone() })
+        })
+        .collect();
+    if named.iter().any(|secret| secret.poisons_all) {
+        return Box::default();
+    }
+    let entries = named.iter().flat_map(|secret| &secret.entries).map(|entry| (&entry.key, entry));
+    keyring::lookup(entries, claim.image.name())
+        .into_iter()
+        // `localhost/app` falls back to Docker Hub's entry in a kubelet (keyring.go). We log in
+        // with it at Docker Hub only: a credential never goes to a host its key does not name.
+        .filter(|entry| {
+            entry.registry.as_ref().is_none_or(|registry| registry == claim.image.registry())
+        })
+        .map(|entry| Candidate { credential: entry.credential, holder: Arc::clone(&entry.holder) })
+        .collect()
+}

@@ -1,0 +1,109 @@
+//! Who names which Secret, whether it is there or not.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::Named;
+
+/// What can name a Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    Pod,
+    ServiceAccount,
+}
+
+/// How many name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NamedBy {
+    pub(super) pods: u32,
+    pub(super) service_accounts: u32,
+}
+
+impl NamedBy {
+    fn count(&mut self, by: By) -> &mut u32 {
+        match by {
+            By::Pod => &mut self.pods,
+            By::ServiceAccount => &mut self.service_accounts,
+        }
+    }
+
+    fn is_nobody(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Names of Secrets, who lists them, and which of them no watch holds.
+#[derive(Debug, Default)]
+pub(super) struct Wiring {
+    by_name: HashMap<Named, NamedBy>,
+    missing: BTreeSet<Named>,
+    other_types: BTreeMap<Named, Arc<str>>,
+}
+
+impl Wiring {
+    /// One more names it. Returns `Some(true)` when it was not referenced before.
+    pub(super) fn named_by(&mut self, name: &Named, by: By, exists: bool) -> Option<bool> {
+        let entry = self.by_name.entry(name.clone()).or_default();
+        let is_first = entry.is_nobody();
+        *entry.count(by) += 1;
+        if is_first && !exists {
+            self.missing.insert(name.clone());
+        }
+        is_first.then_some(true)
+    }
+
+    /// One less names it. Returns `Some(false)` when it is not referenced any more.
+    pub(super) fn dropped_by(&mut self, name: &Named, by: By, _exists: bool) -> Option<bool> {
+        let entry = self.by_name.get_mut(name)?;
+        let count = entry.count(by);
+        *count = count.saturating_sub(1);
+        if !entry.is_nobody() {
+            return None;
+        }
+        self.by_name.remove(name);
+        self.missing.remove(name);
+        self.other_types.remove(name);
+        Some(false)
+    }
+
+    /// A Secret of this name came or went.
+    pub(super) fn exists(&mut self, name: &Named, exists: bool) {
+        if exists {
+            self.missing.remove(name);
+            self.other_types.remove(name);
+        } else if self.is_referenced(name) {
+            self.missing.insert(name.clone());
+        }
+    }
+
+    /// The API server said of which type the Secret is; `None`: there is none of this name.
+    pub(super) fn looked_up(&mut self, name: Named, found: Option<Arc<str>>) {
+        match found {
+            Some(kind) if self.missing.contains(&name) => {
+                self.other_types.insert(name, kind);
+            }
+            Some(_) | None => {
+                self.other_types.remove(&name);
+            }
+        }
+    }
+
+    pub(super) fn is_referenced(&self, name: &Named) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Listed, and held by no watch: absent, or of another type.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Named> {
+        self.missing.iter()
+    }
+
+    /// Who lists it.
+    pub(super) fn naming(&self, name: &Named) -> NamedBy {
+        self.by_name.get(name).copied().unwrap_or_default()
+    }
+
+    /// Listed, and there with a type that no kubelet reads.
+    pub(super) fn of_other_types(&self) -> impl Iterator<Item = &Named> {
+        self.other_types.keys()
+    }
+}
