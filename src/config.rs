@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
 use crate::domain::policy::Policy;
 
@@ -60,23 +61,15 @@ pub struct Probe {
     pub repositories: Repositories,
     /// Whom we may contact.
     pub policy: Policy,
+    /// A login that is refused for the first time is asked once more after this, before it is
+    /// believed.
+    pub confirm_after: Duration,
     /// Conversations with one registry at a time.
     pub per_registry: usize,
     /// TCP and TLS together.
     pub connect_timeout: Duration,
     /// One request, from look-up to last byte.
     pub step_timeout: Duration,
-}
-
-/// `--probe.which`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Secrets that a Pod or ServiceAccount names.
-    Referenced,
-    /// All of them.
-    All,
-    /// None: dates and faults only.
-    None,
 }
 
 /// `--probe.repositories`.

@@ -42,7 +42,10 @@ impl Shared {
 impl State {
     /// Nothing known yet.
     pub fn new(cluster: Cluster) -> Self {
-        Self { cluster, ..Self::default() }
+        Self {
+            cluster,
+            ..Self::default()
+        }
     }
 
     /// Copies out what is shown of credentials.

@@ -14,6 +14,8 @@ mod groups;
 mod rows;
 mod secrets;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod wiring;
 
 use std::collections::HashMap;
@@ -112,7 +114,11 @@ pub struct Target {
 impl Cluster {
     /// An empty graph that reads declared dates from `sources` and wants `which` credentials probed.
     pub fn new(sources: Sources, which: Which) -> Self {
-        Self { sources, groups: Groups::new(which), ..Self::default() }
+        Self {
+            sources,
+            groups: Groups::new(which),
+            ..Self::default()
+        }
     }
 
     /// Takes in one change.
@@ -132,10 +138,15 @@ impl Cluster {
             }
             Change::NamespaceApplied(watch, namespace) => {
                 let record = self.record(&watch, namespace.uid);
-                self.namespaces.insert(self.names.intern(&namespace.name), record);
+                self.namespaces
+                    .insert(self.names.intern(&namespace.name), record);
             }
             Change::NamespaceDeleted(uid, name) => {
-                if self.namespaces.get(&*name).is_some_and(|held| held.uid == uid) {
+                if self
+                    .namespaces
+                    .get(&*name)
+                    .is_some_and(|held| held.uid == uid)
+                {
                     self.namespaces.remove(&*name);
                 }
             }
@@ -202,16 +213,31 @@ impl Cluster {
     /// Names of Secrets that are listed and that no watch holds: whether they exist with another
     /// type is to be asked.
     pub fn unresolved(&self) -> Vec<ObjectName> {
-        self.wiring.missing().map(|named| named.to_object()).collect()
+        self.wiring
+            .missing()
+            .map(|named| named.to_object())
+            .collect()
     }
 
     fn expiry_of(&self, owner: &groups::Holder, group: &Group) -> Option<Expiry> {
-        let name = Named { namespace: owner.namespace.clone(), name: owner.name.clone() };
-        Some(self.secrets.get(&name)?.entry(&owner.key, group.credential)?.expiry)
+        let name = Named {
+            namespace: owner.namespace.clone(),
+            name: owner.name.clone(),
+        };
+        Some(
+            self.secrets
+                .get(&name)?
+                .entry(&owner.key, group.credential)?
+                .expiry,
+        )
     }
 
     fn record(&self, watch: &Watch, uid: Uid) -> Record {
-        Record { uid, resource: watch.resource, epoch: self.epochs.of(watch) }
+        Record {
+            uid,
+            resource: watch.resource,
+            epoch: self.epochs.of(watch),
+        }
     }
 
     fn named(&mut self, object: &ObjectName) -> Named {
@@ -231,7 +257,14 @@ impl Cluster {
         });
         let namespace = self.names.intern(&pod.object.namespace);
         self.name_secrets(shape, wiring::By::Pod, Wiring::named_by);
-        if let Some(before) = self.pods.insert(pod.uid, Pod { record, namespace, shape }) {
+        if let Some(before) = self.pods.insert(
+            pod.uid,
+            Pod {
+                record,
+                namespace,
+                shape,
+            },
+        ) {
             self.release_shape(before.shape);
         }
     }
@@ -285,15 +318,28 @@ impl Cluster {
             .map(|secret| self.names.intern(secret))
             .collect();
         self.name_all(&name.namespace, &pull_secrets, Wiring::named_by);
-        let before = self.service_accounts.insert(name, ServiceAccount { record, pull_secrets });
+        let before = self.service_accounts.insert(
+            name,
+            ServiceAccount {
+                record,
+                pull_secrets,
+            },
+        );
         if let Some(before) = before {
-            self.name_all(&account.object.namespace, &before.pull_secrets, Wiring::dropped_by);
+            self.name_all(
+                &account.object.namespace,
+                &before.pull_secrets,
+                Wiring::dropped_by,
+            );
         }
     }
 
     fn delete_service_account(&mut self, uid: Uid, object: &ObjectName) {
         let name = self.named(object);
-        if self.service_accounts.get(&name).is_some_and(|held| held.record.uid == uid)
+        if self
+            .service_accounts
+            .get(&name)
+            .is_some_and(|held| held.record.uid == uid)
             && let Some(account) = self.service_accounts.remove(&name)
         {
             self.name_all(&name.namespace, &account.pull_secrets, Wiring::dropped_by);
@@ -308,7 +354,10 @@ impl Cluster {
     ) {
         let namespace = self.names.intern(namespace);
         for name in pull_secrets {
-            let name = Named { namespace: namespace.clone(), name: name.clone() };
+            let name = Named {
+                namespace: namespace.clone(),
+                name: name.clone(),
+            };
             self.rewire(&name, wiring::By::ServiceAccount, change);
         }
     }
@@ -316,8 +365,14 @@ impl Cluster {
     fn apply_secret(&mut self, watch: &Watch, seen: SecretSeen) {
         let record = self.record(watch, seen.uid);
         let name = self.named(&seen.object);
-        let secret =
-            Secret::read(record, &name, seen, &self.sources, &mut self.names, &mut self.credentials);
+        let secret = Secret::read(
+            record,
+            &name,
+            seen,
+            &self.sources,
+            &mut self.names,
+            &mut self.credentials,
+        );
         if let Some(held) = self.secrets.get(&name)
             && held.holds_the_same(&secret)
         {
@@ -334,7 +389,11 @@ impl Cluster {
 
     fn delete_secret(&mut self, uid: Uid, object: &ObjectName) {
         let name = self.named(object);
-        if self.secrets.get(&name).is_some_and(|held| held.record.uid == uid) {
+        if self
+            .secrets
+            .get(&name)
+            .is_some_and(|held| held.record.uid == uid)
+        {
             self.replace_secret(&name, None);
         }
     }
@@ -353,7 +412,9 @@ impl Cluster {
             None => self.secrets.remove(name),
         };
         for claim in self.claims.naming(name) {
-            let Some(claim) = self.claims.get_mut(claim) else { continue };
+            let Some(claim) = self.claims.get_mut(claim) else {
+                continue;
+            };
             let candidates = secrets::candidates(&self.secrets, claim);
             self.groups.take(&claim.image, &candidates);
             self.groups.give_back(&claim.image, &claim.candidates);
@@ -372,25 +433,36 @@ impl Cluster {
         let is_stale = |record: &Record, namespace: &str| {
             record.resource == watch.resource
                 && record.epoch < epoch
-                && watch.namespace.as_deref().is_none_or(|scope| scope == namespace)
+                && watch
+                    .namespace
+                    .as_deref()
+                    .is_none_or(|scope| scope == namespace)
         };
         match watch.resource {
             Resource::Pods => {
-                let stale: Vec<_> = self.pods.iter()
+                let stale: Vec<_> = self
+                    .pods
+                    .iter()
                     .filter(|(_, pod)| is_stale(&pod.record, &pod.namespace))
                     .map(|(uid, _)| *uid)
                     .collect();
                 stale.into_iter().for_each(|uid| self.delete_pod(uid));
             }
             Resource::DockerConfigJsonSecrets | Resource::DockerCfgSecrets | Resource::Files => {
-                let stale: Vec<_> = self.secrets.iter()
+                let stale: Vec<_> = self
+                    .secrets
+                    .iter()
                     .filter(|(name, secret)| is_stale(&secret.record, &name.namespace))
                     .map(|(name, _)| name.clone())
                     .collect();
-                stale.iter().for_each(|name| self.replace_secret(name, None));
+                stale
+                    .iter()
+                    .for_each(|name| self.replace_secret(name, None));
             }
             Resource::ServiceAccounts => {
-                let stale: Vec<_> = self.service_accounts.iter()
+                let stale: Vec<_> = self
+                    .service_accounts
+                    .iter()
                     .filter(|(name, account)| is_stale(&account.record, &name.namespace))
                     .map(|(name, account)| (account.record.uid, name.to_object()))
                     .collect();
@@ -399,7 +471,8 @@ impl Cluster {
                 }
             }
             Resource::Namespaces => {
-                self.namespaces.retain(|name, record| !is_stale(record, name));
+                self.namespaces
+                    .retain(|name, record| !is_stale(record, name));
             }
         }
     }
@@ -407,13 +480,20 @@ impl Cluster {
 
 impl Named {
     fn to_object(&self) -> ObjectName {
-        ObjectName { namespace: self.namespace.to_string(), name: self.name.to_string() }
+        ObjectName {
+            namespace: self.namespace.to_string(),
+            name: self.name.to_string(),
+        }
     }
 }
 
 /// Names in order, each once.
 fn distinct(names: &[String]) -> impl Iterator<Item = &str> {
-    names.iter().enumerate().filter(|(n, name)| !names[..*n].contains(name)).map(|(_, name)| &**name)
+    names
+        .iter()
+        .enumerate()
+        .filter(|(n, name)| !names[..*n].contains(name))
+        .map(|(_, name)| &**name)
 }
 
 /// Older first; objects without a date (files) before all others.

@@ -1,40 +1,256 @@
-//! stub
-use secrecy::SecretSlice;
-/// stub
-#[derive(Debug)]
+//! Credentials, and the one slot that each distinct value has.
+//!
+//! Bytes and not text, since a decoded `auth` may hold any byte. Nothing of a credential is ever
+//! shown: `Debug` is written by hand, and values are found by equality, so that no fingerprint of
+//! them exists that could leak.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use secrecy::{ExposeSecret, SecretSlice};
+
+/// What one entry logs in with.
+///
+/// A kubelet sends user name and password only; the tokens are kept for what they can tell.
 pub struct Credential {
     username: SecretSlice<u8>,
     password: SecretSlice<u8>,
+    identity_token: Option<SecretSlice<u8>>,
+    registry_token: Option<SecretSlice<u8>>,
 }
+
 impl Credential {
-    /// stub
+    /// User name and password.
     pub fn basic(username: &[u8], password: &[u8]) -> Self {
         Self {
-            username: username.to_vec().into(),
-            password: password.to_vec().into(),
+            username: secret(username),
+            password: secret(password),
+            identity_token: None,
+            registry_token: None,
         }
     }
-    /// stub
-    pub fn is_anonymous(&self) -> bool {
-        false
+
+    /// The same with a refresh token, as `docker login` leaves it for ACR.
+    #[must_use]
+    pub fn with_identity_token(self, token: &[u8]) -> Self {
+        let identity_token = Some(secret(token));
+        Self {
+            identity_token,
+            ..self
+        }
     }
-    /// stub
+
+    /// The same with a bearer token.
+    #[must_use]
+    pub fn with_registry_token(self, token: &[u8]) -> Self {
+        let registry_token = Some(secret(token));
+        Self {
+            registry_token,
+            ..self
+        }
+    }
+
+    /// Neither user name nor password: the runtime pulls anonymously, whatever tokens there are.
+    pub fn is_anonymous(&self) -> bool {
+        self.username.expose_secret().is_empty() && self.password.expose_secret().is_empty()
+    }
+
+    /// The user name, as sent.
     pub fn username(&self) -> &SecretSlice<u8> {
         &self.username
     }
-    /// stub
+
+    /// The password, as sent.
     pub fn password(&self) -> &SecretSlice<u8> {
         &self.password
     }
-    /// stub
+
+    /// The refresh token, which kubelets ignore.
     pub fn identity_token(&self) -> Option<&SecretSlice<u8>> {
-        None
+        self.identity_token.as_ref()
     }
-    /// stub
+
+    /// The bearer token, which kubelets ignore.
     pub fn registry_token(&self) -> Option<&SecretSlice<u8>> {
-        None
+        self.registry_token.as_ref()
+    }
+
+    fn exposed(&self) -> (&[u8], &[u8], Option<&[u8]>, Option<&[u8]>) {
+        (
+            self.username.expose_secret(),
+            self.password.expose_secret(),
+            self.identity_token
+                .as_ref()
+                .map(ExposeSecret::expose_secret),
+            self.registry_token
+                .as_ref()
+                .map(ExposeSecret::expose_secret),
+        )
     }
 }
-/// stub
+
+fn secret(bytes: &[u8]) -> SecretSlice<u8> {
+    SecretSlice::from(bytes.to_vec())
+}
+
+impl PartialEq for Credential {
+    fn eq(&self, other: &Self) -> bool {
+        self.exposed() == other.exposed()
+    }
+}
+
+impl Eq for Credential {}
+
+/// Only for std's keyed hasher: a hash of it must not leave the process.
+impl Hash for Credential {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.exposed().hash(state);
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credential([REDACTED])")
+    }
+}
+
+/// Names one distinct credential for as long as anything holds it, and nothing ever after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CredentialId(pub u32);
+pub struct CredentialId(u64);
+
+/// Every credential in use, each distinct value once.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    ids: HashMap<Arc<Credential>, CredentialId>,
+    slots: HashMap<CredentialId, Slot>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    // An Arc, so that a conversation keeps what it sends while the slot goes away.
+    credential: Arc<Credential>,
+    holders: u32,
+}
+
+impl Credentials {
+    /// The id of this value, with one holder more.
+    pub fn intern(&mut self, credential: Credential) -> CredentialId {
+        if let Some(id) = self.ids.get(&credential)
+            && let Some(slot) = self.slots.get_mut(id)
+        {
+            slot.holders += 1;
+            return *id;
+        }
+        // Counted up and never reused, so that a stale id cannot name another credential.
+        self.last += 1;
+        let id = CredentialId(self.last);
+        let credential = Arc::new(credential);
+        self.ids.insert(Arc::clone(&credential), id);
+        self.slots.insert(
+            id,
+            Slot {
+                credential,
+                holders: 1,
+            },
+        );
+        id
+    }
+
+    /// One holder less; the last one takes the value with it. A stale id does nothing.
+    pub fn release(&mut self, id: CredentialId) {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return;
+        };
+        slot.holders -= 1;
+        if slot.holders == 0
+            && let Some(slot) = self.slots.remove(&id)
+        {
+            self.ids.remove(&slot.credential);
+        }
+    }
+
+    /// The value, unless its last holder is gone.
+    pub fn get(&self, id: CredentialId) -> Option<&Arc<Credential>> {
+        self.slots.get(&id).map(|slot| &slot.credential)
+    }
+
+    /// How many distinct values there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_share_one_id_until_the_last_holder_is_gone() {
+        let mut credentials = Credentials::default();
+        let first = credentials.intern(Credential::basic(b"ada", b"one"));
+        let again = credentials.intern(Credential::basic(b"ada", b"one"));
+        let other = credentials.intern(Credential::basic(b"ada", b"two"));
+        assert_eq!((first, credentials.len()), (again, 2));
+        assert_ne!(first, other);
+
+        credentials.release(first);
+        assert!(credentials.get(first).is_some());
+        credentials.release(first);
+        assert!(credentials.get(first).is_none());
+        assert_eq!(credentials.len(), 1);
+    }
+
+    #[test]
+    fn a_stale_id_names_nothing_ever_again() {
+        let mut credentials = Credentials::default();
+        let stale = credentials.intern(Credential::basic(b"ada", b"one"));
+        credentials.release(stale);
+        let fresh = credentials.intern(Credential::basic(b"ada", b"one"));
+        assert_ne!(stale, fresh);
+        credentials.release(stale);
+        assert!(credentials.get(fresh).is_some() && credentials.get(stale).is_none());
+    }
+
+    #[test]
+    fn every_part_tells_credentials_apart() {
+        let basic = || Credential::basic(b"ada", b"one");
+        assert_eq!(basic(), basic());
+        assert_ne!(basic(), basic().with_identity_token(b"t"));
+        assert_ne!(
+            basic().with_identity_token(b"t"),
+            basic().with_registry_token(b"t")
+        );
+        assert_ne!(Credential::basic(b"ad", b"aone"), basic());
+    }
+
+    #[test]
+    fn only_an_empty_pair_is_anonymous() {
+        assert!(
+            Credential::basic(b"", b"")
+                .with_identity_token(b"t")
+                .is_anonymous()
+        );
+        assert!(!Credential::basic(b"ada", b"").is_anonymous());
+        assert!(!Credential::basic(b"", b"one").is_anonymous());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let credential = Credential::basic(b"ada", b"one").with_identity_token(b"token");
+        assert_eq!(format!("{credential:?}"), "Credential([REDACTED])");
+        let mut credentials = Credentials::default();
+        credentials.intern(credential);
+        let shown = format!("{credentials:?}");
+        assert!(!shown.contains("ada") && !shown.contains("97"), "{shown}");
+    }
+}

@@ -88,10 +88,14 @@ pub enum Purpose {
 pub struct Response {
     /// HTTP status code.
     pub status: u16,
-    /// `WWW-Authenticate`, all headers of that name.
+    /// `WWW-Authenticate`, all headers of that name; without its texts where the request carried
+    /// a credential.
     pub challenges: Vec<Challenge>,
-    /// `Docker-Distribution-Api-Version` is there, or an error body in the registry's format.
+    /// `Docker-Distribution-Api-Version` is there, or an error body in the registry's format; of a
+    /// 200 also a body of JSON, or none, which is all that the specification asks for.
     pub speaks_registry: bool,
+    /// The body is a web page: something in between answered, not the registry.
+    pub html: bool,
     /// Codes of the OCI error body, known ones only.
     pub codes: Vec<ErrorCode>,
     /// Telling phrases of the body, known ones only.
@@ -179,7 +183,7 @@ pub enum NetworkFault {
     Tls(TlsFault),
     /// The peer speaks no HTTP.
     NotHttp,
-    /// Header or body over our bounds.
+    /// Header over our bounds, or a token answer: any other body that is too long is cut.
     TooLarge,
     /// 401 without a challenge that we or a kubelet could follow.
     Challenge(ChallengeFault),

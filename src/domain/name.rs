@@ -65,7 +65,11 @@ mod tests {
         for n in 0..10 * SWEEP_FLOOR {
             names.intern(&format!("gone-{n}"));
         }
-        assert!(names.len() <= SWEEP_FLOOR + 1, "{} names are held", names.len());
+        assert!(
+            names.len() <= SWEEP_FLOOR + 1,
+            "{} names are held",
+            names.len()
+        );
         assert!(Arc::ptr_eq(&kept, &names.intern("kept")));
     }
 }

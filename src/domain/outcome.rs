@@ -1,4 +1,12 @@
 //! What the facts of a conversation mean.
+//!
+//! [`classify`] alone judges: a new registry quirk is a row of its test and a line here, never a
+//! change of I/O.
+
+use chrono::{DateTime, Utc};
+
+use super::challenge::{Challenge, ChallengeError, Scheme};
+use super::exchange::{Asked, Exchange, Manifest, NetworkFault, Phrase, Purpose, Response, Step};
 
 /// The verdict on one step, the `outcome` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -93,5 +101,220 @@ impl Outcome {
             self,
             Self::Unauthorized | Self::Expired | Self::Forbidden | Self::LockedOut
         )
+    }
+}
+
+/// What the facts of one conversation mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Of the anonymous ping. Says nothing about the credential, not even when it is `forbidden`.
+    pub ping: Outcome,
+    /// The registry answers anonymous `/v2/` in the registry protocol, whatever it says.
+    pub up: bool,
+    /// Of the login; `None` if none was tried: the ping failed, the credential is anonymous, or the
+    /// registry asks for none at `/v2/` and so accepts any.
+    pub login: Option<Outcome>,
+    /// Of the manifests that were asked for, in that order.
+    pub manifests: Vec<(Manifest, Outcome)>,
+    /// Each step that was taken, with the status of the answer that decided; of several manifests
+    /// the one that fared worst.
+    pub steps: Vec<(Step, Outcome, Option<u16>)>,
+    /// The latest time before which the registry does not want to be asked again, as it said it:
+    /// whoever obeys clamps it.
+    pub retry_after: Option<DateTime<Utc>>,
+}
+
+impl Judgement {
+    /// Of the conversation as a whole: its login, or the ping where there was none.
+    pub fn outcome(&self) -> Outcome {
+        self.login.unwrap_or(self.ping)
+    }
+}
+
+/// Judges a conversation. What holds for Docker Hub, for distribution with htpasswd or token, and
+/// for whatever behaves like them (K§5.2 and 5.3).
+pub fn classify(exchange: &Exchange) -> Judgement {
+    let last = |purpose| exchange.asked.iter().rfind(|one| one.purpose == purpose);
+    let pinged = last(Purpose::AnonymousPing);
+    let ping = pinged.map_or(Outcome::RegistryError, |one| of(&one.answer, of_ping));
+    let mut steps = vec![(Step::Ping, ping, pinged.and_then(status))];
+
+    let scheme = followed_scheme(exchange);
+    let logged_in = last(Purpose::Login);
+    let login = logged_in.map(|one| of(&one.answer, |answer| of_login(scheme, answer)));
+    steps.extend(login.map(|outcome| (Step::Token, outcome, logged_in.and_then(status))));
+
+    let judged = manifests(exchange, login);
+    let worst = judged
+        .iter()
+        .max_by_key(|(_, outcome, _)| severity(*outcome));
+    steps.extend(worst.map(|(_, outcome, status)| (Step::Manifest, *outcome, *status)));
+
+    Judgement {
+        ping,
+        up: pinged.is_some_and(|one| one.answer.as_ref().is_ok_and(is_registry)),
+        login,
+        manifests: judged
+            .into_iter()
+            .map(|(manifest, outcome, _)| (manifest, outcome))
+            .collect(),
+        steps,
+        retry_after: exchange
+            .asked
+            .iter()
+            .filter_map(|one| one.answer.as_ref().ok()?.retry_after)
+            .max(),
+    }
+}
+
+/// The last word about each manifest, in the order in which they were first asked for.
+fn manifests(exchange: &Exchange, login: Option<Outcome>) -> Vec<(Manifest, Outcome, Option<u16>)> {
+    let mut judged: Vec<(Manifest, Outcome, Option<u16>)> = Vec::new();
+    for asked in &exchange.asked {
+        let Some(manifest) = &asked.manifest else {
+            continue;
+        };
+        let outcome = of(&asked.answer, |answer| match asked.purpose {
+            Purpose::ScopedToken => of_scoped_token(login, answer),
+            Purpose::Head | Purpose::AnonymousPing | Purpose::Login => of_manifest(login, answer),
+        });
+        let row = (manifest.clone(), outcome, status(asked));
+        match judged.iter_mut().find(|(known, ..)| known == manifest) {
+            Some(known) => *known = row,
+            None => judged.push(row),
+        }
+    }
+    judged
+}
+
+fn status(asked: &Asked) -> Option<u16> {
+    asked.answer.as_ref().ok().map(|answer| answer.status)
+}
+
+fn of(answer: &Result<Response, NetworkFault>, judge: impl Fn(&Response) -> Outcome) -> Outcome {
+    match answer {
+        Ok(response) => judge(response),
+        Err(fault) => of_fault(*fault),
+    }
+}
+
+/// How the login was sent: as the first challenge asked for that came without a credential.
+fn followed_scheme(exchange: &Exchange) -> Option<Scheme> {
+    exchange
+        .asked
+        .iter()
+        .filter_map(|one| one.answer.as_ref().ok())
+        .find_map(|answer| Challenge::followed(&answer.challenges))
+        .map(|challenge| challenge.scheme)
+}
+
+/// A captive portal answers too, with 200 and a page.
+fn is_registry(answer: &Response) -> bool {
+    answer.speaks_registry || (answer.status == 401 && !answer.challenges.is_empty())
+}
+
+fn of_ping(answer: &Response) -> Outcome {
+    match answer.status {
+        200 | 401 if is_registry(answer) => Outcome::Ok,
+        403 if is_registry(answer) => Outcome::Forbidden,
+        404 => Outcome::NotFound,
+        429 => of_too_many(answer),
+        _ => Outcome::RegistryError,
+    }
+}
+
+fn of_login(scheme: Option<Scheme>, answer: &Response) -> Outcome {
+    match answer.status {
+        200 if scheme == Some(Scheme::Bearer) && answer.token => Outcome::Ok,
+        200 if scheme == Some(Scheme::Basic) && is_registry(answer) => Outcome::Ok,
+        // a page with 401 is nginx before a registry, and means it
+        401 => of_refusal(answer, Outcome::Unauthorized),
+        // a page with 403 is a firewall, which knows nothing of credentials
+        403 if !answer.html => of_refusal(answer, Outcome::Forbidden),
+        429 => of_too_many(answer),
+        // 404 at a token endpoint says that there is none; nothing about the credential
+        _ => Outcome::RegistryError,
+    }
+}
+
+/// The login went well, so a refusal here is one of this repository. Harbor gives 200 and an
+/// anonymous token instead, and the manifest tells.
+fn of_scoped_token(login: Option<Outcome>, answer: &Response) -> Outcome {
+    match answer.status {
+        401 => of_missing_right(login, answer),
+        403 if !answer.html => of_refusal(answer, Outcome::Forbidden),
+        429 => of_too_many(answer),
+        _ => Outcome::RegistryError,
+    }
+}
+
+fn of_manifest(login: Option<Outcome>, answer: &Response) -> Outcome {
+    let says = |error| answer.challenges.iter().any(|one| one.error == Some(error));
+    match answer.status {
+        200 => Outcome::Ok,
+        // The token is a second old: its clock or its keys are not the token server's.
+        401 if says(ChallengeError::InvalidToken) => Outcome::RegistryError,
+        401 if says(ChallengeError::InsufficientScope) => Outcome::Forbidden,
+        401 => of_missing_right(login, answer),
+        403 if !answer.html => of_refusal(answer, Outcome::Forbidden),
+        404 if !answer.html => Outcome::NotFound,
+        429 => of_too_many(answer),
+        // 3xx to another host is legal (K§5.4) and is not followed: it tells nothing either way.
+        _ => Outcome::RegistryError,
+    }
+}
+
+/// 401 after a good login is missing permission (distribution, Harbor, Quay, every Basic registry);
+/// without one it is what it says.
+fn of_missing_right(login: Option<Outcome>, answer: &Response) -> Outcome {
+    match login {
+        Some(Outcome::Ok) => of_refusal(answer, Outcome::Forbidden),
+        _ => of_refusal(answer, Outcome::Unauthorized),
+    }
+}
+
+fn of_refusal(answer: &Response, plain: Outcome) -> Outcome {
+    if answer.phrases.contains(&Phrase::TooManyFailedLogins) {
+        Outcome::LockedOut
+    } else if answer.phrases.contains(&Phrase::TokenExpired) {
+        Outcome::Expired
+    } else {
+        plain
+    }
+}
+
+/// Docker Hub's lockout is a 429 too (docker/hub-feedback#814).
+fn of_too_many(answer: &Response) -> Outcome {
+    if answer.phrases.contains(&Phrase::TooManyFailedLogins) {
+        Outcome::LockedOut
+    } else {
+        Outcome::RateLimited
+    }
+}
+
+fn of_fault(fault: NetworkFault) -> Outcome {
+    match fault {
+        NetworkFault::Dns(_) => Outcome::Dns,
+        NetworkFault::Timeout(_) => Outcome::Timeout,
+        NetworkFault::Refused
+        | NetworkFault::Closed
+        | NetworkFault::Unreachable
+        | NetworkFault::Proxy
+        | NetworkFault::Other => Outcome::Connection,
+        NetworkFault::Tls(_) => Outcome::Tls,
+        NetworkFault::NotHttp | NetworkFault::TooLarge | NetworkFault::Challenge(_) => {
+            Outcome::RegistryError
+        }
+        NetworkFault::Blocked(_) => Outcome::Blocked,
+    }
+}
+
+/// Conclusive failures before inconclusive ones before success.
+fn severity(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Ok => 0,
+        inconclusive if !inconclusive.is_conclusive() => 1,
+        Outcome::NotFound => 2,
+        _ => 3,
     }
 }

@@ -113,14 +113,21 @@ mod tests {
         for (host, expected) in [
             ("docker.io", Provider::DockerHub),
             ("index.docker.io", Provider::DockerHub),
-            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com", Provider::Ecr),
+            (
+                "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+                Provider::Ecr,
+            ),
             ("europe-docker.pkg.dev", Provider::Google),
             ("eu.gcr.io", Provider::Google),
             ("team.azurecr.io", Provider::Acr),
             ("azurecr.io.example.com", Provider::Unknown),
             ("registry.example.com:5000", Provider::Unknown),
         ] {
-            assert_eq!(Provider::of(&Registry::from_domain(host)), expected, "{host}");
+            assert_eq!(
+                Provider::of(&Registry::from_domain(host)),
+                expected,
+                "{host}"
+            );
         }
     }
 }

@@ -112,13 +112,15 @@ impl Schedule {
         lanes.sort_by_key(|lane| lane.queue.first().map(|(at, _)| *at));
         for lane in lanes {
             while lane.may_start(now, self.per_registry) {
-                let Some((at, job)) = lane.queue.first().cloned() else { break };
+                let Some((at, job)) = lane.queue.first().cloned() else {
+                    break;
+                };
                 let is_login = matches!(job, Job::Login(_));
                 if at > now || (is_login && !pace_allows(self.pace, now)) {
                     break;
                 }
                 if is_login {
-                    self.pace = self.pace.max(now - pace_burst()) + pace_step();
+                    self.pace = self.pace.max(now) + pace_step();
                 }
                 lane.queue.remove(&(at, job.clone()));
                 lane.under_way += 1;
@@ -173,9 +175,23 @@ impl Schedule {
                     Job::Login(_) => self.pace - pace_burst(),
                     Job::Ping(_) => *at,
                 };
-                Some((*at).max(lane.held_until.unwrap_or(*at)).max(paced).max(now))
+                Some(
+                    (*at)
+                        .max(lane.held_until.unwrap_or(*at))
+                        .max(paced)
+                        .max(now),
+                )
             })
             .min()
+    }
+
+    /// What is planned for one registry and not under way.
+    pub fn waiting_for(&self, registry: &Registry) -> Vec<Job> {
+        let lane = self.lanes.get(registry);
+        lane.into_iter()
+            .flat_map(|lane| &lane.queue)
+            .map(|(_, job)| job.clone())
+            .collect()
     }
 
     /// Jobs that are planned or under way.
@@ -197,7 +213,10 @@ impl Schedule {
     }
 
     fn drop_idle_lane(&mut self, registry: &Registry) {
-        if self.lanes.get(registry).is_some_and(|lane| lane.queue.is_empty() && lane.under_way == 0)
+        if self
+            .lanes
+            .get(registry)
+            .is_some_and(|lane| lane.queue.is_empty() && lane.under_way == 0)
         {
             self.lanes.remove(registry);
         }
@@ -219,7 +238,9 @@ pub fn next_in_phase(
     jitter: f64,
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+    let interval = i64::try_from(interval.as_millis())
+        .unwrap_or(i64::MAX)
+        .max(1);
     let mut hasher = DefaultHasher::new();
     phase_of.hash(&mut hasher);
     let phase = i64::try_from(hasher.finish() % interval.unsigned_abs()).unwrap_or_default();
@@ -289,7 +310,11 @@ mod tests {
         jobs.iter().for_each(|job| schedule.hasten(job, at(0)));
         let taken = schedule.take_due(at(0));
         assert_eq!(taken.len(), 3);
-        assert_eq!(schedule.next_due(at(0)), None, "waits for an end, not for a time");
+        assert_eq!(
+            schedule.next_due(at(0)),
+            None,
+            "waits for an end, not for a time"
+        );
         schedule.finished(&taken[0], at(900), at(1));
         assert_eq!(schedule.take_due(at(1)).len(), 1);
     }
@@ -297,7 +322,9 @@ mod tests {
     #[test]
     fn logins_keep_the_pace_after_the_burst() {
         let mut schedule = Schedule::new(usize::MAX);
-        logins("ghcr.io", 620).iter().for_each(|job| schedule.hasten(job, at(0)));
+        logins("ghcr.io", 620)
+            .iter()
+            .for_each(|job| schedule.hasten(job, at(0)));
         let mut now = at(0);
         let mut started = 0;
         while started < 620 {
@@ -311,7 +338,9 @@ mod tests {
     #[test]
     fn a_busy_registry_holds_up_no_other() {
         let mut schedule = Schedule::new(1);
-        logins("slow.example", 50).iter().for_each(|job| schedule.hasten(job, at(0)));
+        logins("slow.example", 50)
+            .iter()
+            .for_each(|job| schedule.hasten(job, at(0)));
         schedule.take_due(at(0));
         let other = logins("ghcr.io", 1);
         schedule.hasten(&other[0], at(1));
@@ -351,7 +380,10 @@ mod tests {
         schedule.forget(&job);
         assert_eq!(schedule.finished(&job, at(60), at(1)), None);
         assert!(schedule.is_empty());
-        assert!(schedule.lanes.is_empty(), "a registry that nobody names leaves nothing behind");
+        assert!(
+            schedule.lanes.is_empty(),
+            "a registry that nobody names leaves nothing behind"
+        );
     }
 
     #[test]

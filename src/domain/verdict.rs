@@ -49,11 +49,16 @@ impl Verdict {
     /// it was; a first refusal waits for its confirmation, so that 0 is shown once, and meant.
     pub fn record(&mut self, judgement: &Judgement, now: DateTime<Utc>) {
         self.last_run = Some(now);
-        self.steps = judgement.steps();
+        self.steps.clone_from(&judgement.steps);
         self.last_login = judgement.login;
         for (manifest, outcome) in &judgement.manifests {
-            self.repositories
-                .insert(manifest.clone(), Probed { outcome: *outcome, at: now });
+            self.repositories.insert(
+                manifest.clone(),
+                Probed {
+                    outcome: *outcome,
+                    at: now,
+                },
+            );
         }
         match judgement.login {
             Some(Outcome::Ok) => {
@@ -71,11 +76,17 @@ impl Verdict {
         self.works = Some(false);
         self.last_login = Some(Outcome::Expired);
         self.steps = vec![(Step::Token, Outcome::Expired, None)];
-        self.refusal.get_or_insert(Refusal { first: expired, times: 2 });
+        self.refusal.get_or_insert(Refusal {
+            first: expired,
+            times: 2,
+        });
     }
 
     fn refused(&mut self, now: DateTime<Utc>) {
-        let refusal = self.refusal.get_or_insert(Refusal { first: now, times: 0 });
+        let refusal = self.refusal.get_or_insert(Refusal {
+            first: now,
+            times: 0,
+        });
         refusal.times += 1;
         if refusal.times > 1 {
             self.works = Some(false);
@@ -146,10 +157,18 @@ impl Verdict {
     /// Of the manifests in use, those to ask now: never asked first, then the longest ago.
     pub fn turn(&self, in_use: impl Iterator<Item = Manifest>, most: usize) -> Vec<Manifest> {
         let mut all: Vec<_> = in_use
-            .map(|manifest| (self.repositories.get(&manifest).map(|probed| probed.at), manifest))
+            .map(|manifest| {
+                (
+                    self.repositories.get(&manifest).map(|probed| probed.at),
+                    manifest,
+                )
+            })
             .collect();
         all.sort();
-        all.into_iter().take(most).map(|(_, manifest)| manifest).collect()
+        all.into_iter()
+            .take(most)
+            .map(|(_, manifest)| manifest)
+            .collect()
     }
 
     /// Drops what was learned of manifests that no pod uses any more.

@@ -75,34 +75,55 @@ impl Claims {
             }
             return id;
         }
-        let claims = key.images.iter().map(|image| self.claim(&key, image, &mut link)).collect();
+        let claims = key
+            .images
+            .iter()
+            .map(|image| self.claim(&key, image, &mut link))
+            .collect();
         let key = Arc::new(key);
-        let id = self.shapes.insert(Shape { key: Arc::clone(&key), claims, pods: 1 });
+        let id = self.shapes.insert(Shape {
+            key: Arc::clone(&key),
+            claims,
+            pods: 1,
+        });
         self.shape_of.insert(key, id);
         id
     }
 
     /// One pod less. Returns the claims that nobody makes any more.
     pub(super) fn release(&mut self, id: ShapeId) -> Vec<Claim> {
-        let Some(shape) = self.shapes.get_mut(id) else { return Vec::new() };
+        let Some(shape) = self.shapes.get_mut(id) else {
+            return Vec::new();
+        };
         shape.pods -= 1;
         if shape.pods > 0 {
             return Vec::new();
         }
-        let Some(shape) = self.shapes.remove(id) else { return Vec::new() };
+        let Some(shape) = self.shapes.remove(id) else {
+            return Vec::new();
+        };
         self.shape_of.remove(&shape.key);
-        shape.claims.iter().filter_map(|claim| self.release_claim(*claim)).collect()
+        shape
+            .claims
+            .iter()
+            .filter_map(|claim| self.release_claim(*claim))
+            .collect()
     }
 
     /// The Secrets that pods of this shape name, each once.
     pub(super) fn secrets_named(&self, id: ShapeId) -> Vec<Named> {
-        let Some(shape) = self.shapes.get(id) else { return Vec::new() };
+        let Some(shape) = self.shapes.get(id) else {
+            return Vec::new();
+        };
         distinct_names(&shape.key.namespace, &shape.key.secrets)
     }
 
     /// The claims that name a Secret.
     pub(super) fn naming(&self, secret: &Named) -> Vec<ClaimId> {
-        self.by_secret.get(secret).map(|ids| ids.iter().copied().collect()).unwrap_or_default()
+        self.by_secret
+            .get(secret)
+            .map(|ids| ids.iter().copied().collect())
+            .unwrap_or_default()
     }
 
     pub(super) fn get_mut(&mut self, id: ClaimId) -> Option<&mut Claim> {
@@ -176,12 +197,20 @@ impl Claims {
 /// A mirror pod stands for a static one, which cannot name API objects: the kubelet pulls it with
 /// the node's credentials, whatever the mirror says (kubelet-and-registries 3.5).
 fn shape_key(pod: &PodSeen, names: &mut Names) -> ShapeKey {
-    let secrets = if pod.mirror { &[][..] } else { &pod.pull_secrets };
+    let secrets = if pod.mirror {
+        &[][..]
+    } else {
+        &pod.pull_secrets
+    };
     let images: BTreeSet<Reference> = pod
         .containers
         .iter()
         .map(|container| (&container.image, container.pull_policy))
-        .chain(pod.image_volumes.iter().map(|volume| (&volume.image, volume.pull_policy)))
+        .chain(
+            pod.image_volumes
+                .iter()
+                .map(|volume| (&volume.image, volume.pull_policy)),
+        )
         .filter(|(_, policy)| *policy != PullPolicy::Never)
         .filter_map(|(image, _)| Reference::parse(image).ok())
         .collect();
@@ -196,7 +225,10 @@ fn shape_key(pod: &PodSeen, names: &mut Names) -> ShapeKey {
 fn distinct_names(namespace: &Arc<str>, secrets: &[Arc<str>]) -> Vec<Named> {
     let mut names: Vec<Named> = secrets
         .iter()
-        .map(|name| Named { namespace: namespace.clone(), name: name.clone() })
+        .map(|name| Named {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        })
         .collect();
     names.sort();
     names.dedup();

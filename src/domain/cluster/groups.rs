@@ -90,7 +90,10 @@ pub(super) struct Groups {
 
 impl Groups {
     pub(super) fn new(which: Which) -> Self {
-        Self { which, ..Self::default() }
+        Self {
+            which,
+            ..Self::default()
+        }
     }
 
     pub(super) fn settle(&mut self) {
@@ -109,7 +112,9 @@ impl Groups {
     }
 
     pub(super) fn wants(&self, group: &Group) -> bool {
-        let Some(used) = self.uses.get(group) else { return false };
+        let Some(used) = self.uses.get(group) else {
+            return false;
+        };
         match self.which {
             Which::Referenced => used.referenced > 0,
             Which::All => true,
@@ -130,7 +135,9 @@ impl Groups {
     }
 
     pub(super) fn uses_registry(&self, registry: &Registry) -> bool {
-        self.registries.get(registry).is_some_and(|used| used.claims > 0)
+        self.registries
+            .get(registry)
+            .is_some_and(|used| used.claims > 0)
     }
 
     pub(super) fn registries(&self) -> impl Iterator<Item = &Registry> {
@@ -138,7 +145,9 @@ impl Groups {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Group, &Holder)> {
-        self.uses.iter().filter_map(|(group, used)| Some((group, &**used.owner.as_ref()?)))
+        self.uses
+            .iter()
+            .filter_map(|(group, used)| Some((group, &**used.owner.as_ref()?)))
     }
 
     pub(super) fn owner(&self, group: &Group) -> Option<&Holder> {
@@ -146,15 +155,24 @@ impl Groups {
     }
 
     pub(super) fn holders(&self, group: &Group) -> impl Iterator<Item = &Holder> {
-        self.uses.get(group).into_iter().flat_map(|used| used.holders.keys()).map(|holder| &**holder)
+        self.uses
+            .get(group)
+            .into_iter()
+            .flat_map(|used| used.holders.keys())
+            .map(|holder| &**holder)
     }
 
     pub(super) fn manifests(&self, group: &Group) -> impl Iterator<Item = &Manifest> {
-        self.uses.get(group).into_iter().flat_map(|used| used.manifests.keys())
+        self.uses
+            .get(group)
+            .into_iter()
+            .flat_map(|used| used.manifests.keys())
     }
 
     pub(super) fn uses_manifest(&self, group: &Group, manifest: &Manifest) -> bool {
-        self.uses.get(group).is_some_and(|used| used.manifests.contains_key(manifest))
+        self.uses
+            .get(group)
+            .is_some_and(|used| used.manifests.contains_key(manifest))
     }
 
     /// An image of a pod names the registry.
@@ -175,13 +193,21 @@ impl Groups {
     }
 
     pub(super) fn let_go(&mut self, group: &Group, holder: &Arc<Holder>) {
-        self.change(group, holder, |hold| hold.literal = hold.literal.saturating_sub(1));
+        self.change(group, holder, |hold| {
+            hold.literal = hold.literal.saturating_sub(1)
+        });
     }
 
     /// Whether anything names the holder's Secret has changed.
     pub(super) fn reference(&mut self, group: &Group, holder: &Arc<Holder>, is_referenced: bool) {
-        if self.uses.get(group).is_some_and(|used| used.holders.contains_key(holder)) {
-            self.change(group, holder, |hold| hold.referenced = is_referenced || hold.claims > 0);
+        if self
+            .uses
+            .get(group)
+            .is_some_and(|used| used.holders.contains_key(holder))
+        {
+            self.change(group, holder, |hold| {
+                hold.referenced = is_referenced || hold.claims > 0
+            });
         }
     }
 
@@ -193,7 +219,9 @@ impl Groups {
                 hold.claims += 1;
                 hold.referenced = true;
             });
-            let Some(used) = self.uses.get_mut(&group) else { continue };
+            let Some(used) = self.uses.get_mut(&group) else {
+                continue;
+            };
             *used.manifests.entry(manifest_of(image)).or_default() += 1;
         }
     }
@@ -263,7 +291,11 @@ impl Use {
     /// Before the lists have come in, the oldest holder names the group; from then on a name stays
     /// until its holder is gone, so that series do not change theirs for a newcomer.
     fn keep_owner(&mut self, settled: bool) {
-        let stays = settled && self.owner.as_ref().is_some_and(|owner| self.holders.contains_key(owner));
+        let stays = settled
+            && self
+                .owner
+                .as_ref()
+                .is_some_and(|owner| self.holders.contains_key(owner));
         if !stays {
             self.owner = self.holders.keys().next().cloned();
         }
@@ -271,9 +303,15 @@ impl Use {
 }
 
 fn group_of(image: &Reference, candidate: &Candidate) -> Group {
-    Group { registry: image.registry().clone(), credential: candidate.credential }
+    Group {
+        registry: image.registry().clone(),
+        credential: candidate.credential,
+    }
 }
 
 fn manifest_of(image: &Reference) -> Manifest {
-    Manifest { repository: image.repository().to_owned(), reference: image.manifest().to_owned() }
+    Manifest {
+        repository: image.repository().to_owned(),
+        reference: image.manifest().to_owned(),
+    }
 }

@@ -1,6 +1,6 @@
 //! The graph and the verdicts, copied into the flat rows that are shown.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -20,7 +20,7 @@ use crate::domain::verdict::{Verdict, Verdicts};
 
 /// Labels of groups: the name of the owner, with its key where one Secret holds several credentials
 /// for one registry.
-type Labels = HashMap<Group, Arc<str>>;
+pub(super) type Labels = HashMap<Group, Arc<str>>;
 
 impl Cluster {
     /// What is shown of every credential. `secrets_listed`: all Secrets have come in, so that a name
@@ -31,13 +31,17 @@ impl Cluster {
             credentials: self.credential_rows(verdicts, &labels, now),
             groups: self.group_rows(verdicts, &labels, now),
             secrets: self.secret_rows(),
-            references: if secrets_listed { self.reference_rows() } else { Vec::new() },
+            references: if secrets_listed {
+                self.reference_rows()
+            } else {
+                Vec::new()
+            },
             registries: self.registry_rows(verdicts),
             objects: self.object_counts(),
         }
     }
 
-    fn labels(&self) -> Labels {
+    pub(super) fn labels(&self) -> Labels {
         let mut by_owner: HashMap<(&str, &str, &Registry), Vec<(&Group, &Holder)>> = HashMap::new();
         for (group, owner) in self.groups.iter() {
             let slot = (&*owner.namespace, &*owner.name, &group.registry);
@@ -48,7 +52,11 @@ impl Cluster {
             let is_ambiguous = groups.len() > 1;
             for (group, owner) in groups {
                 let name = holder_name(owner);
-                let label = if is_ambiguous { format!("{name}#{}", owner.key) } else { name };
+                let label = if is_ambiguous {
+                    format!("{name}#{}", owner.key)
+                } else {
+                    name
+                };
                 labels.insert(group.clone(), label.into());
             }
         }
@@ -67,7 +75,10 @@ impl Cluster {
             for holder in self.groups.holders(group) {
                 let Some(entry) = self
                     .secrets
-                    .get(&Named { namespace: holder.namespace.clone(), name: holder.name.clone() })
+                    .get(&Named {
+                        namespace: holder.namespace.clone(),
+                        name: holder.name.clone(),
+                    })
                     .and_then(|secret| secret.entry(&holder.key, group.credential))
                 else {
                     continue;
@@ -139,7 +150,10 @@ impl Cluster {
     ) -> Option<Skipped> {
         let is_blocked = || {
             verdict.is_some_and(|verdict| {
-                verdict.steps().iter().any(|(_, outcome, _)| *outcome == Outcome::Blocked)
+                verdict
+                    .steps()
+                    .iter()
+                    .any(|(_, outcome, _)| *outcome == Outcome::Blocked)
             })
         };
         match self.groups.which() {
@@ -153,19 +167,18 @@ impl Cluster {
     }
 
     fn secret_rows(&self) -> Vec<SecretRow> {
-        let held = self.secrets.iter().map(|(name, secret)| {
-            let faults: BTreeSet<_> = secret.faults.iter().map(|fault| fault.kind).collect();
-            SecretRow {
-                namespace: name.namespace.clone(),
-                name: name.name.clone(),
-                faults: faults.into_iter().collect(),
-                changed: secret.changed,
-            }
+        let held = self.secrets.iter().map(|(name, secret)| SecretRow {
+            namespace: name.namespace.clone(),
+            name: name.name.clone(),
+            faults: secret.faults.iter().map(|fault| fault.kind).collect(),
+            details: secret.faults.clone(),
+            changed: secret.changed,
         });
         let of_other_types = self.wiring.of_other_types().map(|name| SecretRow {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
-            faults: vec![FaultKind::WrongType],
+            faults: [FaultKind::WrongSecretType].into_iter().collect(),
+            details: Arc::default(),
             changed: None,
         });
         let mut rows: Vec<_> = held.chain(of_other_types).collect();
@@ -207,8 +220,14 @@ impl Cluster {
     fn object_counts(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::from([
             (Resource::Pods.as_str(), self.pods.len() as u64),
-            (Resource::DockerConfigJsonSecrets.as_str(), self.secrets.len() as u64),
-            (Resource::ServiceAccounts.as_str(), self.service_accounts.len() as u64),
+            (
+                Resource::DockerConfigJsonSecrets.as_str(),
+                self.secrets.len() as u64,
+            ),
+            (
+                Resource::ServiceAccounts.as_str(),
+                self.service_accounts.len() as u64,
+            ),
             (Resource::Namespaces.as_str(), self.namespaces.len() as u64),
         ])
     }
@@ -236,7 +255,12 @@ fn outcome(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Op
         return Some(Outcome::Expired);
     }
     let steps = verdict?.steps();
-    let of = |wanted| steps.iter().find(|(step, ..)| *step == wanted).map(|(_, outcome, _)| *outcome);
+    let of = |wanted| {
+        steps
+            .iter()
+            .find(|(step, ..)| *step == wanted)
+            .map(|(_, outcome, _)| *outcome)
+    };
     // A login that was not reached leaves the ping to say why.
     of(Step::Token).or_else(|| of(Step::Ping).filter(|outcome| *outcome != Outcome::Ok))
 }
@@ -262,6 +286,11 @@ fn keep_worst<R, L: Ord, B: Ord>(
 
 impl CredentialRow {
     fn labels(&self) -> (Arc<str>, Arc<str>, Arc<str>, Registry) {
-        (self.namespace.clone(), self.name.clone(), self.key.clone(), self.registry.clone())
+        (
+            self.namespace.clone(),
+            self.name.clone(),
+            self.key.clone(),
+            self.registry.clone(),
+        )
     }
 }

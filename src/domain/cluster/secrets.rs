@@ -10,7 +10,7 @@ use super::claims::Claim;
 use super::groups::{Candidate, Group, Groups, Holder};
 use super::{Named, Record, SecretSeen};
 use crate::domain::credential::{CredentialId, Credentials};
-use crate::domain::docker_config::{self, Effect, Fault};
+use crate::domain::docker_config::{self, Effect, Fault, FaultSet};
 use crate::domain::expiry::{self, CredentialKind, Declared, Expiry, Sources};
 use crate::domain::image::Registry;
 use crate::domain::keyring::{self, Key};
@@ -21,7 +21,7 @@ use crate::domain::name::Names;
 pub(super) struct Secret {
     pub(super) record: Record,
     pub(super) entries: Box<[Entry]>,
-    pub(super) faults: Box<[Fault]>,
+    pub(super) faults: Arc<[Fault]>,
     pub(super) changed: Option<DateTime<Utc>>,
     /// The kubelet drops every credential of every Secret of a pod that names this one.
     poisons_all: bool,
@@ -52,11 +52,16 @@ impl Secret {
         let config = seen.config.as_ref().map(|config| config.expose_secret());
         let parsed = docker_config::parse(seen.kind, config);
         let poisons_all = parsed.poisons_all();
-        let declared = Declared { annotations: &seen.annotations, data: &seen.expiry_data };
+        let declared = Declared {
+            annotations: &seen.annotations,
+            data: &seen.expiry_data,
+        };
         let mut entries = Vec::with_capacity(parsed.entries.len());
         for entry in parsed.entries {
             // What is never sent, or to nobody, is a fault and no credential.
-            let Some(key) = entry.key.clone().filter(|_| entry.is_sent()) else { continue };
+            let Some(key) = entry.key.filter(|_| is_sent(entry.faults)) else {
+                continue;
+            };
             entries.push(Entry {
                 registry: key.registry(),
                 kind: expiry::kind(&entry.credential),
@@ -96,7 +101,13 @@ impl Secret {
     pub(super) fn literal_groups(&self) -> impl Iterator<Item = (Group, &Arc<Holder>)> {
         self.entries.iter().filter_map(|entry| {
             let registry = entry.registry.clone()?;
-            Some((Group { registry, credential: entry.credential }, &entry.holder))
+            Some((
+                Group {
+                    registry,
+                    credential: entry.credential,
+                },
+                &entry.holder,
+            ))
         })
     }
 
@@ -121,17 +132,19 @@ impl Secret {
         }
     }
 
-    /// The date of one credential under one key.
+    /// The entry of one credential under one key.
     pub(super) fn entry(&self, key: &str, credential: CredentialId) -> Option<&Entry> {
         self.entries
             .iter()
             .find(|entry| entry.credential == credential && entry.key.as_str() == key)
     }
+}
 
-    /// The kubelet uses nothing of it.
-    pub(super) fn is_unusable(&self) -> bool {
-        self.poisons_all || self.faults.iter().any(|fault| fault.kind.effect() == Effect::SecretIgnored)
-    }
+/// The kubelet sends the entry, and to somebody who could accept it.
+fn is_sent(faults: FaultSet) -> bool {
+    faults
+        .worst()
+        .is_none_or(|effect| effect < Effect::EntryUseless)
 }
 
 /// The entries that the kubelet tries for a claim, in its order; none when one of the Secrets that
@@ -141,20 +154,32 @@ pub(super) fn candidates(secrets: &HashMap<Named, Secret>, claim: &Claim) -> Box
         .secrets
         .iter()
         .filter_map(|name| {
-            secrets.get(&Named { namespace: claim.namespace.clone(), name: name.clone() })
+            secrets.get(&Named {
+                namespace: claim.namespace.clone(),
+                name: name.clone(),
+            })
         })
         .collect();
     if named.iter().any(|secret| secret.poisons_all) {
         return Box::default();
     }
-    let entries = named.iter().flat_map(|secret| &secret.entries).map(|entry| (&entry.key, entry));
+    let entries = named
+        .iter()
+        .flat_map(|secret| &secret.entries)
+        .map(|entry| (&entry.key, entry));
     keyring::lookup(entries, claim.image.name())
         .into_iter()
         // `localhost/app` falls back to Docker Hub's entry in a kubelet (keyring.go). We log in
         // with it at Docker Hub only: a credential never goes to a host its key does not name.
         .filter(|entry| {
-            entry.registry.as_ref().is_none_or(|registry| registry == claim.image.registry())
+            entry
+                .registry
+                .as_ref()
+                .is_none_or(|registry| registry == claim.image.registry())
         })
-        .map(|entry| Candidate { credential: entry.credential, holder: Arc::clone(&entry.holder) })
+        .map(|entry| Candidate {
+            credential: entry.credential,
+            holder: Arc::clone(&entry.holder),
+        })
         .collect()
 }
