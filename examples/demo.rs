@@ -1,1 +1,118 @@
-fn main() {}
+//! The main job on stand-ins: starts a cluster and registries with one case of everything, runs the
+//! real binary against them, and says where to look.
+//!
+//! `demo BINARY [--once]`; with `--once` it ends as soon as every case shows what it must.
+
+#[path = "demo/cases.rs"]
+mod cases;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use regcred_exporter::clock::Clock;
+use regcred_stand_ins::scrape::Page;
+use tokio::process::{Child, Command};
+use tokio::time::{self, Instant};
+
+use cases::{Case, Expected, World};
+
+/// Where the demo listens unless `DEMO_LISTEN` says otherwise: the product's own default port.
+const LISTEN: &str = "127.0.0.1:10187";
+
+/// A registry that never answers is given up after ten seconds, and a refused login is asked again
+/// after two.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    let binary = arguments.next().context("usage: demo BINARY [--once]")?;
+    let once = arguments.next().as_deref() == Some("--once");
+    let listen = std::env::var("DEMO_LISTEN").unwrap_or_else(|_| LISTEN.to_owned());
+
+    let world = cases::world(Clock::system().now()).await;
+    let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, world.api.kubeconfig()).context("failed to write a kubeconfig")?;
+    let mut exporter = Command::new(&binary)
+        .arg("--kubeconfig")
+        .arg(&kubeconfig)
+        .args([
+            &format!("--web.listen-address={listen}"),
+            "--probe.allow=127.0.0.0/8",
+            "--probe.confirm-after=2s",
+            "--probe.ping-interval=5s",
+            "--log.level=warn",
+        ])
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("failed to start {binary}"))?;
+    println!(
+        "A cluster and {} registries stand ready; waiting for verdicts ...",
+        world.registries.len()
+    );
+    let missing = settle(&world, &listen, &mut exporter).await?;
+    report(&world.cases, &listen, &missing);
+    if once {
+        return Ok(if missing.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    println!("\nStop with Ctrl-C.");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
+        status = exporter.wait() => bail!("the exporter ended by itself: {}", status?),
+    }
+}
+
+/// Scrapes until every case shows what it must, or patience ends; returns what is still missing.
+async fn settle(world: &World, listen: &str, exporter: &mut Child) -> Result<Vec<String>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = exporter.try_wait()? {
+            bail!("the exporter ended by itself: {status}");
+        }
+        let missing = match Page::scrape(listen, "/metrics").await {
+            Ok(page) => missing(&world.cases, &page),
+            Err(error) => vec![format!("http://{listen}/metrics: {error}")],
+        };
+        if missing.is_empty() || Instant::now() > deadline {
+            return Ok(missing);
+        }
+        time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn missing(cases: &[Case], page: &Page) -> Vec<String> {
+    cases
+        .iter()
+        .flat_map(|case| &case.shows)
+        .filter(|expected| !expected.is_shown(page))
+        .map(Expected::to_string)
+        .collect()
+}
+
+fn report(cases: &[Case], listen: &str, missing: &[String]) {
+    println!("\n{:<20} {:<52} look for", "namespace", "case");
+    for case in cases {
+        let mut shows = case.shows.iter().map(Expected::to_string);
+        println!(
+            "{:<20} {:<52} {}",
+            case.namespace,
+            case.title,
+            shows.next().unwrap_or_default()
+        );
+        shows.for_each(|series| println!("{:<73} {series}", ""));
+    }
+    println!("\nMetrics       http://{listen}/metrics");
+    println!("Landing page  http://{listen}/");
+    println!("Readiness     http://{listen}/readyz");
+    if missing.is_empty() {
+        println!("All {} cases show what they must.", cases.len());
+    } else {
+        println!("Not shown:\n  {}", missing.join("\n  "));
+    }
+}

@@ -1,1 +1,253 @@
-//! stub
+//! The daemon: builds every part, spawns and names its tasks, and ends with the first that ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+use crate::config::{ClusterSource, Settings, Source};
+use crate::domain::cluster::{Change, Cluster};
+use crate::domain::expiry::Sources;
+use crate::files::{self, Files, Pass};
+use crate::kubernetes::client::connect;
+use crate::kubernetes::decode::Wanted;
+use crate::kubernetes::lookups;
+use crate::kubernetes::watch::{Sink, Watcher};
+use crate::lifecycle::{Readiness, Signals};
+use crate::metrics::{Metrics, Task};
+use crate::prober::Prober;
+use crate::registry::Client;
+use crate::state::{Shared, State};
+use crate::web::{self, Site};
+
+/// How often readiness is looked for until it is reached.
+const READINESS_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs until a signal. A part that ends by itself ends all, by name.
+pub async fn run(settings: Settings) -> Result<()> {
+    let shutdown = CancellationToken::new();
+    let signals = Signals::register()?;
+    let app = App::new(settings, &shutdown);
+    let mut tasks = JoinSet::new();
+    app.spawn_listeners(&mut tasks).await?;
+    app.spawn_source(&mut tasks).await?;
+    app.spawn_prober(&mut tasks)?;
+    app.spawn_readiness(&mut tasks);
+    let mut drain = std::pin::pin!(signals.drain(shutdown.clone()));
+    let ended = loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break None,
+            _ = &mut drain => break None,
+            Some(ended) = tasks.join_next() => match ended.context("a task panicked")? {
+                Ended::AsMeant => {}
+                Ended::TooEarly(name) => break Some(name),
+            },
+        }
+    };
+    shutdown.cancel();
+    if let Some(name) = ended {
+        bail!("{name} ended by itself");
+    }
+    tokio::select! {
+        _ = &mut drain => {}
+        drained = timeout(app.settings.grace, tasks.join_all()) => if drained.is_err() {
+            warn!(grace_seconds = app.settings.grace.as_secs(), "Not everything ended within the grace period");
+        },
+    }
+    info!("Ended");
+    Ok(())
+}
+
+/// How a task ended.
+enum Ended {
+    /// Its work was done, or shutdown was asked for.
+    AsMeant,
+    /// It should have gone on.
+    TooEarly(String),
+}
+
+/// What all parts share.
+struct App {
+    settings: Arc<Settings>,
+    handout: watch::Sender<Arc<Settings>>,
+    shared: Shared,
+    clock: Clock,
+    metrics: Metrics,
+    readiness: Readiness,
+    wake: Arc<Notify>,
+    shutdown: CancellationToken,
+}
+
+impl App {
+    fn new(settings: Settings, shutdown: &CancellationToken) -> Self {
+        let settings = Arc::new(settings);
+        let cluster = Cluster::new(settings.expiry.clone(), settings.probe.which);
+        let shared = Shared::from(State::new(cluster));
+        let clock = Clock::system();
+        Self {
+            metrics: Metrics::new(shared.clone(), clock.clone(), settings.probe.interval),
+            readiness: Readiness::new(shutdown.clone()),
+            handout: watch::Sender::new(Arc::clone(&settings)),
+            wake: Arc::default(),
+            shutdown: shutdown.clone(),
+            settings,
+            shared,
+            clock,
+        }
+    }
+
+    /// Listeners first: until the lists have come in, they say that we are alive and not ready.
+    async fn spawn_listeners(&self, tasks: &mut JoinSet<Ended>) -> Result<()> {
+        let site = Site::new(
+            &self.settings.web,
+            self.metrics.clone(),
+            self.readiness.clone(),
+        );
+        for address in &self.settings.web.listen {
+            let listener = web::bind(*address).await?;
+            info!(address = %listener.address(), "Listening");
+            let serving = listener.serve(site.clone(), self.shutdown.clone());
+            self.spawn(tasks, format!("listener {address}"), serving);
+        }
+        Ok(())
+    }
+
+    async fn spawn_source(&self, tasks: &mut JoinSet<Ended>) -> Result<()> {
+        match &self.settings.source {
+            Source::Cluster(source) => {
+                let client = connect(source)
+                    .await
+                    .context("failed to set up the API server's client")?;
+                self.spawn_watches(tasks, source, &client);
+            }
+            Source::Files(paths) => {
+                let files = Files::new(paths.clone());
+                self.shared
+                    .update(|state| state.watches.expect(files::watch()));
+                let (shared, wake) = (self.shared.clone(), Arc::clone(&self.wake));
+                let reading = files.run(self.shutdown.clone(), move |pass| {
+                    read(&shared, &wake, pass)
+                });
+                self.spawn(tasks, "files".to_owned(), reading);
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn_watches(
+        &self,
+        tasks: &mut JoinSet<Ended>,
+        source: &ClusterSource,
+        client: &kube::Client,
+    ) {
+        let (shared, wake) = (self.shared.clone(), Arc::clone(&self.wake));
+        let apply = move |changes| apply(&shared, &wake, changes);
+        let panics = self.metrics.panics.clone();
+        let sink = Sink::new(apply.clone()).on_panic(move || panics.caught(Task::Decode));
+        let wanted = wanted(&self.settings.expiry);
+        for watcher in Watcher::all(client, source, wanted, &self.shared, &sink) {
+            let name = watcher.name();
+            self.spawn(tasks, name, watcher.run(self.shutdown.clone()));
+        }
+        let answered = move |change| apply(vec![change]);
+        let asking = lookups::run(
+            client.clone(),
+            self.shared.clone(),
+            answered,
+            self.shutdown.clone(),
+        );
+        self.spawn(tasks, "lookups".to_owned(), asking);
+    }
+
+    fn spawn_prober(&self, tasks: &mut JoinSet<Ended>) -> Result<()> {
+        let client = Client::new(&self.settings.probe)?;
+        let prober = Prober::new(
+            self.shared.clone(),
+            self.handout.subscribe(),
+            client,
+            self.clock.clone(),
+            self.metrics.clone(),
+            Arc::clone(&self.wake),
+        );
+        self.spawn(
+            tasks,
+            "prober".to_owned(),
+            prober.run(self.shutdown.clone()),
+        );
+        Ok(())
+    }
+
+    /// Readiness is a latch: once every watch has listed or was refused, its task is done.
+    fn spawn_readiness(&self, tasks: &mut JoinSet<Ended>) {
+        let (shared, wake, readiness) = (
+            self.shared.clone(),
+            Arc::clone(&self.wake),
+            self.readiness.clone(),
+        );
+        let shutdown = self.shutdown.clone();
+        tasks.spawn(async move {
+            let reached = async {
+                while !shared.read(|state| state.watches.is_ready()) {
+                    sleep(READINESS_PAUSE).await;
+                }
+            };
+            if shutdown.run_until_cancelled(reached).await.is_some() {
+                readiness.reach();
+                wake.notify_one();
+                info!("Ready");
+            }
+            Ended::AsMeant
+        });
+    }
+
+    fn spawn(
+        &self,
+        tasks: &mut JoinSet<Ended>,
+        name: String,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let shutdown = self.shutdown.clone();
+        tasks.spawn(async move {
+            work.await;
+            if shutdown.is_cancelled() {
+                Ended::AsMeant
+            } else {
+                Ended::TooEarly(name)
+            }
+        });
+    }
+}
+
+/// What the decoders keep of annotations, labels and data keys.
+pub(crate) fn wanted(sources: &Sources) -> Wanted {
+    Wanted::marks()
+        .with_annotations(sources.annotations.iter().cloned())
+        .with_data_keys(sources.data_keys.iter().cloned())
+}
+
+fn apply(shared: &Shared, wake: &Notify, changes: Vec<Change>) {
+    let is_news = shared.update(|state| {
+        changes
+            .into_iter()
+            .for_each(|change| state.cluster.apply(change));
+        state.cluster.has_changes()
+    });
+    if is_news {
+        wake.notify_one();
+    }
+}
+
+fn read(shared: &Shared, wake: &Notify, pass: Pass) {
+    for unreadable in &pass.unreadable {
+        warn!(path = %unreadable.path.display(), why = %unreadable.why, "Failed to read a docker config");
+    }
+    apply(shared, wake, pass.changes);
+    shared.update(|state| state.watches.listed(&files::watch()));
+}

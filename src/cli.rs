@@ -1,1 +1,448 @@
-//! stub
+//! What was typed: the flags of each command, their environment names and their help.
+//!
+//! Values stay text here and are read by `config`, so that wrong usage is told with every complaint
+//! at once. No flag takes a password: arguments are seen by everybody on the machine.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// Says for each image pull secret whether its logins work, until when, and what is wrong with it
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "regcred-exporter",
+    version,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `run`, when nothing is said.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Watch the cluster, or docker config files, and serve metrics (the default)
+    Run(Box<RunArgs>),
+    /// Look once, say what works, and exit
+    #[command(after_help = CHECK_EXIT_CODES)]
+    Check(Box<CheckArgs>),
+    /// Read flags and environment as `run` does, and print the settings they give
+    CheckConfig(Box<RunArgs>),
+}
+
+const CHECK_EXIT_CODES: &str = "\
+Exit codes:
+  0   all that was asked for works
+  1   something does not: a login is refused or expired, an entry is useless, no entry matches
+  2   none of that, but something could not be told: no answer, an unreadable file
+  64  wrong usage";
+
+/// Flags of the daemon.
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Where objects come from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Watch only these namespaces
+    #[arg(
+        long = "namespaces",
+        env = "REGCRED_NAMESPACES",
+        value_name = "NS,...",
+        value_delimiter = ',',
+        help_heading = CLUSTER
+    )]
+    pub namespaces: Vec<String>,
+
+    /// Never read these namespaces
+    #[arg(
+        long = "exclude-namespaces",
+        env = "REGCRED_EXCLUDE_NAMESPACES",
+        value_name = "NS,...",
+        value_delimiter = ',',
+        help_heading = CLUSTER
+    )]
+    pub exclude_namespaces: Vec<String>,
+
+    /// Time between two logins with a credential, and between two looks at a manifest
+    #[arg(
+        long = "probe.interval",
+        env = "REGCRED_PROBE_INTERVAL",
+        value_name = "DURATION",
+        default_value = "15m",
+        help_heading = PROBING
+    )]
+    pub probe_interval: String,
+
+    /// Time between two anonymous pings of a registry
+    #[arg(
+        long = "probe.ping-interval",
+        env = "REGCRED_PROBE_PING_INTERVAL",
+        value_name = "DURATION",
+        default_value = "1m",
+        help_heading = PROBING
+    )]
+    pub probe_ping_interval: String,
+
+    /// What is probed, and whom we may contact.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+
+    /// Where declared dates stand.
+    #[command(flatten)]
+    pub expiry: ExpiryArgs,
+
+    /// Address to serve metrics on, `HOST:PORT` or `:PORT`; repeatable
+    #[arg(
+        long = "web.listen-address",
+        env = "REGCRED_WEB_LISTEN_ADDRESS",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        default_value = ":10187",
+        help_heading = WEB
+    )]
+    pub web_listen_address: Vec<String>,
+
+    /// Path of the metrics
+    #[arg(
+        long = "web.telemetry-path",
+        env = "REGCRED_WEB_TELEMETRY_PATH",
+        value_name = "PATH",
+        default_value = "/metrics",
+        help_heading = WEB
+    )]
+    pub web_telemetry_path: String,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// Threads that do the work
+    #[arg(
+        long = "runtime.workers",
+        env = "REGCRED_RUNTIME_WORKERS",
+        value_name = "N",
+        default_value = "2",
+        help_heading = PROCESS
+    )]
+    pub runtime_workers: String,
+
+    /// Time that open requests and conversations have at shutdown
+    #[arg(
+        long = "shutdown.grace-period",
+        env = "REGCRED_SHUTDOWN_GRACE_PERIOD",
+        value_name = "DURATION",
+        default_value = "20s",
+        help_heading = PROCESS
+    )]
+    pub shutdown_grace_period: String,
+
+    /// Leave core dumps and ptrace on: a dump holds every password
+    #[arg(
+        long = "debug.allow-core-dumps",
+        env = "REGCRED_DEBUG_ALLOW_CORE_DUMPS",
+        value_parser = BoolishValueParser::new(),
+        help_heading = PROCESS
+    )]
+    pub debug_allow_core_dumps: bool,
+}
+
+/// Flags of `check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// Where objects come from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// Look at this namespace instead of the one of the current context
+    #[arg(short = 'n', long = "namespace", value_name = "NS", help_heading = CLUSTER)]
+    pub namespace: Option<String>,
+
+    /// Look at all namespaces
+    #[arg(short = 'A', long = "all-namespaces", help_heading = CLUSTER)]
+    pub all_namespaces: bool,
+
+    /// Say which entries the kubelet would try for this image, in order, and what each answers;
+    /// repeatable
+    #[arg(long = "image", value_name = "REF", num_args = 1..)]
+    pub image: Vec<String>,
+
+    /// Contact no registry: faults and dates only
+    #[arg(long = "offline")]
+    pub offline: bool,
+
+    /// `table` or `json`
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "table"
+    )]
+    pub output: String,
+
+    /// What is probed, and whom we may contact.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+
+    /// Where declared dates stand.
+    #[command(flatten)]
+    pub expiry: ExpiryArgs,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+const CLUSTER: &str = "Cluster";
+const PROBING: &str = "Probing";
+const DATES: &str = "Dates";
+const WEB: &str = "Web";
+const LOG: &str = "Log";
+const PROCESS: &str = "Process";
+
+/// Where objects come from.
+#[derive(Args, Clone, Debug)]
+pub struct SourceArgs {
+    /// Read this docker config file, or each of this directory, instead of a cluster; repeatable
+    #[arg(
+        long = "docker-config",
+        env = "REGCRED_DOCKER_CONFIG",
+        value_name = "PATH"
+    )]
+    pub docker_config: Vec<PathBuf>,
+
+    /// Kubeconfig file; without it the cluster we run in, `KUBECONFIG`, or ~/.kube/config
+    #[arg(
+        long = "kubeconfig",
+        env = "REGCRED_KUBECONFIG",
+        value_name = "PATH",
+        help_heading = CLUSTER
+    )]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Context of the kubeconfig, instead of its current one
+    #[arg(long = "context", env = "REGCRED_CONTEXT", value_name = "NAME", help_heading = CLUSTER)]
+    pub context: Option<String>,
+}
+
+/// What is probed, and whom we may contact.
+#[derive(Args, Clone, Debug)]
+pub struct ProbeArgs {
+    /// Secrets to log in with: `referenced` by a Pod or ServiceAccount, `all`, or `none`; by
+    /// default `referenced`, and `all` of a file or of the one namespace that `check` looks at
+    #[arg(
+        long = "probe.which",
+        env = "REGCRED_PROBE_WHICH",
+        value_name = "WHICH",
+        help_heading = PROBING
+    )]
+    pub which: Option<String>,
+
+    /// Manifests to ask for: those that Pods have `used`, `one` of them in turn, or `none`
+    #[arg(
+        long = "probe.repositories",
+        env = "REGCRED_PROBE_REPOSITORIES",
+        value_name = "REPOSITORIES",
+        default_value = "used",
+        help_heading = PROBING
+    )]
+    pub repositories: String,
+
+    /// Contact this host or network, whatever address it has; repeatable
+    #[arg(
+        long = "probe.allow",
+        env = "REGCRED_PROBE_ALLOW",
+        value_name = "HOST|CIDR",
+        value_delimiter = ',',
+        help_heading = PROBING
+    )]
+    pub allow: Vec<String>,
+
+    /// Never contact this host or network; wins over --probe.allow; repeatable
+    #[arg(
+        long = "probe.deny",
+        env = "REGCRED_PROBE_DENY",
+        value_name = "HOST|CIDR",
+        value_delimiter = ',',
+        help_heading = PROBING
+    )]
+    pub deny: Vec<String>,
+
+    /// Registries that may have private addresses: those `used` by an image of a Pod, `all`, or
+    /// `none`; by default `used`, and `all` with files
+    #[arg(
+        long = "probe.private",
+        env = "REGCRED_PROBE_PRIVATE",
+        value_name = "PRIVATE",
+        help_heading = PROBING
+    )]
+    pub private: Option<String>,
+
+    /// Speak plain HTTP to this host: passwords go over the network as they are; repeatable
+    #[arg(
+        long = "probe.plain-http",
+        env = "REGCRED_PROBE_PLAIN_HTTP",
+        value_name = "HOST",
+        value_delimiter = ',',
+        help_heading = PROBING
+    )]
+    pub plain_http: Vec<String>,
+}
+
+/// Where declared dates stand.
+#[derive(Args, Clone, Debug)]
+pub struct ExpiryArgs {
+    /// Annotation of a Secret that says until when its credentials work, as RFC 3339, a day or Unix
+    /// seconds; the first that is there counts; repeatable, replaces the default
+    #[arg(
+        long = "expiry.annotation",
+        env = "REGCRED_EXPIRY_ANNOTATION",
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "regcred-exporter.io/expires-at",
+        help_heading = DATES
+    )]
+    pub annotation: Vec<String>,
+
+    /// Data key of a Secret that says the same; repeatable, replaces the default
+    #[arg(
+        long = "expiry.data-key",
+        env = "REGCRED_EXPIRY_DATA_KEY",
+        value_name = "KEY",
+        value_delimiter = ',',
+        default_value = "expires_at,expiry",
+        help_heading = DATES
+    )]
+    pub data_key: Vec<String>,
+}
+
+/// The log, on stderr.
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// `logfmt` or `json`
+    #[arg(
+        long = "log.format",
+        env = "REGCRED_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "logfmt",
+        help_heading = LOG
+    )]
+    pub format: String,
+
+    /// `error`, `warn`, `info`, `debug` or `trace`; by default `info`, and `warn` for `check`
+    #[arg(
+        long = "log.level",
+        env = "REGCRED_LOG_LEVEL",
+        value_name = "LEVEL",
+        help_heading = LOG
+    )]
+    pub level: Option<String>,
+
+    /// Let the HTTP and TLS libraries log below `info`: what goes over the wire is in it
+    #[arg(
+        long = "log.unsafe-wire",
+        env = "REGCRED_LOG_UNSAFE_WIRE",
+        value_parser = BoolishValueParser::new(),
+        help_heading = LOG
+    )]
+    pub unsafe_wire: bool,
+}
+
+/// Why there is nothing to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// `--help` or `--version`: the text, for stdout.
+    Answered(String),
+    /// Wrong usage: every complaint, in the order found.
+    Usage(Vec<String>),
+}
+
+impl Cli {
+    /// Reads the arguments, the program's name first. Complaints here are of flags that do not
+    /// exist and the like; those of values are `config`'s.
+    pub fn read(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self, Stop> {
+        let mut args: Vec<OsString> = args.into_iter().map(Into::into).collect();
+        let mut complaints: Vec<String> = Vec::new();
+        loop {
+            let error = match parse(&args) {
+                Ok(cli) if complaints.is_empty() => return Ok(cli),
+                Ok(_) => return Err(Stop::Usage(complaints)),
+                Err(error) => error,
+            };
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) {
+                return Err(Stop::Answered(error.render().to_string()));
+            }
+            complaints.push(sentence(&error));
+            if !forget(&mut args, &error) {
+                return Err(Stop::Usage(complaints));
+            }
+        }
+    }
+
+    /// The command; `run` when none was given.
+    pub fn into_command(self) -> Command {
+        self.command
+            .unwrap_or_else(|| Command::Run(Box::new(self.run)))
+    }
+}
+
+/// The definition of all flags, for help and for the test that holds the documents against it.
+pub fn definition() -> clap::Command {
+    // The help is the same on every machine: it names variables and never shows their values.
+    Cli::command()
+        .mut_args(|arg| arg.hide_env_values(true))
+        .mut_subcommands(|command| command.mut_args(|arg| arg.hide_env_values(true)))
+}
+
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = definition().try_get_matches_from(args)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The first line of clap's message, which says all; the rest is usage and hints.
+fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+/// clap stops at the first flag that it does not know. Taking that flag away, with the value that
+/// seems to belong to it, lets it find the next one. False when there is nothing to take away.
+fn forget(args: &mut Vec<OsString>, error: &clap::Error) -> bool {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return false;
+    }
+    let Some(ContextValue::String(unknown)) = error.get(ContextKind::InvalidArg) else {
+        return false;
+    };
+    let is_it = |arg: &OsString| {
+        let arg = arg.to_string_lossy();
+        arg == *unknown || arg.split('=').next() == Some(unknown)
+    };
+    let Some(index) = args.iter().skip(1).position(is_it).map(|index| index + 1) else {
+        return false;
+    };
+    let flag = args.remove(index);
+    let has_value = flag.to_string_lossy().starts_with('-')
+        && !flag.to_string_lossy().contains('=')
+        && args
+            .get(index)
+            .is_some_and(|next| !next.to_string_lossy().starts_with('-'));
+    if has_value {
+        args.remove(index);
+    }
+    true
+}

@@ -3,12 +3,20 @@
 //! [`Settings`] is one immutable value: a unit of work reads it once at its start, so that nothing
 //! ever sees half of a change.
 
+mod complaints;
+mod duration;
+mod effective;
+mod from_args;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use thiserror::Error;
+
 pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
+use crate::domain::image::Reference;
 use crate::domain::policy::Policy;
 
 /// Everything that can be set.
@@ -24,6 +32,10 @@ pub struct Settings {
     pub web: Web,
     /// Time that open requests and conversations have at shutdown.
     pub grace: Duration,
+    /// What is logged, and how.
+    pub log: Log,
+    /// What the process itself is given.
+    pub process: Process,
 }
 
 /// Where Secrets come from.
@@ -90,4 +102,78 @@ pub struct Web {
     pub listen: Vec<SocketAddr>,
     /// `--web.telemetry-path`.
     pub telemetry_path: String,
+}
+
+/// The log, on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// `--log.format`.
+    pub format: LogFormat,
+    /// `--log.level`.
+    pub level: tracing::Level,
+    /// `--log.unsafe-wire`: HTTP and TLS libraries may speak below INFO.
+    pub unsafe_wire: bool,
+}
+
+/// `--log.format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `key=value`.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the process itself is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Threads that do the work.
+    pub workers: usize,
+    /// `--debug.allow-core-dumps`.
+    pub core_dumps: bool,
+}
+
+/// What `check` was asked.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The same as the daemon's.
+    pub settings: Settings,
+    /// How much of the cluster; of no meaning with files.
+    pub scope: Scope,
+    /// Which images; none means all credentials.
+    pub images: Vec<Reference>,
+    /// No registry is contacted.
+    pub offline: bool,
+    /// How the answer is written.
+    pub output: Output,
+}
+
+/// How much of the cluster `check` looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The namespace of the kubeconfig's current context, else `default`.
+    CurrentNamespace,
+    /// One namespace.
+    Namespace(String),
+    /// All of them.
+    AllNamespaces,
+}
+
+/// `check --output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For machines, as the contract has it.
+    Json,
+}
+
+/// What is wrong with one flag. Whoever typed it can fix it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{flag}: {problem}")]
+pub struct Complaint {
+    /// The flag, with its dashes.
+    pub flag: &'static str,
+    /// Its value's problem.
+    pub problem: String,
 }

@@ -1,1 +1,11 @@
-//! stub
+//! The cluster in: what the API server holds, turned into the changes of [`crate::domain::cluster`].
+//!
+//! Reads only, and only what is used: lists and watches by selectors, objects decoded one by one
+//! into slim records. Nothing that was read is ever printed: errors are closed enums, and name an
+//! object and a JSON path at most.
+
+pub mod client;
+pub mod decode;
+pub mod lookups;
+pub mod table;
+pub mod watch;

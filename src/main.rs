@@ -1,1 +1,88 @@
-fn main() {}
+//! The program: protects its memory, reads its arguments, runs one command, sets the exit code.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use regcred_exporter::cli::{Cli, Command, Stop};
+use regcred_exporter::config::{self, LogFormat, Process, Settings};
+use regcred_exporter::log::{Format, Log};
+use regcred_exporter::{app, lifecycle};
+use tokio::runtime::{Builder, Runtime};
+use zeroizing_alloc::ZeroAlloc;
+
+/// Freed memory is zeroed: the only way that no copy of a password stays behind in the buffers of
+/// the libraries that read it (docs/adr/0014).
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
+
+/// The exit code of wrong usage, sysexits' EX_USAGE.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(Stop::Answered(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Stop::Usage(complaints)) => return usage(&complaints),
+    };
+    match cli.into_command() {
+        Command::Run(args) => match Settings::try_from_args(&args) {
+            Ok(settings) => exit_code(daemon(settings)),
+            Err(complaints) => usage(&complaints),
+        },
+        Command::Check(_) | Command::CheckConfig(_) => ExitCode::FAILURE,
+    }
+}
+
+fn daemon(settings: Settings) -> Result<()> {
+    prepare(settings.process, settings.log)?;
+    runtime(settings.process)?.block_on(app::run(settings))
+}
+
+/// Everything that must be so before the first secret is read.
+fn prepare(process: Process, log: config::Log) -> Result<()> {
+    let format = match log.format {
+        LogFormat::Logfmt => Format::Logfmt,
+        LogFormat::Json => Format::Json,
+    };
+    Log {
+        format,
+        level: log.level,
+        unsafe_wire: log.unsafe_wire,
+    }
+    .start()?;
+    if !process.core_dumps {
+        lifecycle::harden()?;
+    }
+    // Only fails when there is one already, and there is none before us.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(())
+}
+
+fn runtime(process: Process) -> Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(process.workers)
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
+}
+
+fn exit_code(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("regcred-exporter: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage<T: std::fmt::Display>(complaints: &[T]) -> ExitCode {
+    for complaint in complaints {
+        eprintln!("regcred-exporter: {complaint}");
+    }
+    eprintln!("Try --help.");
+    ExitCode::from(USAGE)
+}

@@ -1,1 +1,84 @@
-//! stub
+//! Everything that /metrics shows: counters that happenings push, and mirrors of the state.
+//!
+//! The names and labels of the contract are spelled here and below, nowhere else. A caller says
+//! what happened ([`Probes::finished`], [`Panics::caught`]), never a label or a number. Gauges
+//! mirror rows that a scrape copies out under the state's lock and encodes after the lock is gone,
+//! so that a series vanishes with its object. No label set ever appears twice.
+
+mod by_registry;
+mod credential;
+mod mirror;
+mod probe;
+mod process;
+mod series;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+
+use crate::clock::Clock;
+use crate::domain::rows::Rows;
+use crate::domain::watches::WatchHealth;
+use crate::state::Shared;
+
+use mirror::Mirror;
+pub use probe::Probes;
+use process::Process;
+pub use process::{Panics, Task};
+
+/// What a scrape copies out of the state.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Credentials, Secrets, references, registries.
+    pub rows: Rows,
+    /// Watches, by resource.
+    pub watches: BTreeMap<&'static str, WatchHealth>,
+}
+
+/// A handle on all metrics of this process; clones share one set of numbers.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Conversations with registries.
+    pub probe: Probes,
+    /// Units of work that panicked.
+    pub panics: Panics,
+    prom: Arc<Registry>,
+}
+
+impl Metrics {
+    /// Metrics that mirror this state. `interval` is the time between two logins of a credential.
+    pub fn new(shared: Shared, clock: Clock, interval: Duration) -> Self {
+        Self::of(interval, move || {
+            let now = clock.now();
+            shared.read(|state| Snapshot {
+                rows: state.rows(now),
+                watches: state.watches.by_resource(),
+            })
+        })
+    }
+
+    /// Metrics that mirror what `look` returns, asked once per scrape.
+    pub fn of(interval: Duration, look: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
+        let probe = Probes::new(interval);
+        let panics = Panics::default();
+        let mut prom = Registry::default();
+        prom.register_collector(Box::new(Process::of_this_process()));
+        prom.sub_registry_with_prefix("regcred")
+            .register_collector(Box::new(Mirror::new(probe.clone(), panics.clone(), look)));
+        Self {
+            probe,
+            panics,
+            prom: Arc::new(prom),
+        }
+    }
+
+    /// Writes all metrics as OpenMetrics 1.0 text, in small pieces.
+    pub fn encode(&self, mut out: &mut dyn fmt::Write) -> fmt::Result {
+        text::encode(&mut out, &self.prom)
+    }
+}

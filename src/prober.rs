@@ -1,1 +1,391 @@
-//! stub
+//! Does what is due: takes jobs from the schedule, lets `registry` hold the conversations, has their
+//! facts judged, and writes the verdicts into the state.
+//!
+//! A step is everything that is due at one time; [`Prober::run`] only sleeps between steps. Nothing
+//! here is asked again on failure: what is asked again, and when, is the schedule's business.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::clock::Clock;
+use crate::config::{Probe, Repositories, Settings};
+use crate::domain::cluster::Group;
+use crate::domain::exchange::{Exchange, Step};
+use crate::domain::image::Registry;
+use crate::domain::outcome::{self, Judgement, Outcome};
+use crate::domain::schedule::{self, Job, Schedule};
+use crate::metrics::{Metrics, Task};
+use crate::registry::{Client, Request};
+use crate::state::Shared;
+
+/// Manifests that one conversation asks for, the rest having its turn next time (contract section
+/// 4, `--probe.repositories`).
+const MOST_MANIFESTS: usize = 50;
+
+/// A manifest that no conversation has asked for yet is asked within this part of the interval:
+/// soon after a deployment, and yet a namespace whose images change all the time costs its account
+/// five logins an interval and not one per image.
+const NEW_MANIFEST_PART: u32 = 5;
+
+/// Logs in where it is due, and pings.
+#[derive(Debug)]
+pub struct Prober {
+    shared: Shared,
+    settings: watch::Receiver<Arc<Settings>>,
+    client: Arc<Client>,
+    clock: Clock,
+    metrics: Metrics,
+    wake: Arc<Notify>,
+    schedule: Schedule,
+    under_way: JoinSet<Exchange>,
+    jobs: HashMap<Id, Job>,
+    /// Every list has come in once: before that, a login would miss the manifests of pods that are
+    /// still on their way.
+    began: bool,
+}
+
+impl Prober {
+    /// A prober with nothing planned; `wake` tells it that the cluster changed.
+    pub fn new(
+        shared: Shared,
+        settings: watch::Receiver<Arc<Settings>>,
+        client: Client,
+        clock: Clock,
+        metrics: Metrics,
+        wake: Arc<Notify>,
+    ) -> Self {
+        let per_registry = settings.borrow().probe.per_registry;
+        Self {
+            shared,
+            settings,
+            client: Arc::new(client),
+            clock,
+            metrics,
+            wake,
+            schedule: Schedule::new(per_registry),
+            under_way: JoinSet::new(),
+            jobs: HashMap::new(),
+            began: false,
+        }
+    }
+
+    /// Steps whenever something is due, something changed, or a conversation ended.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            let now = self.clock.now();
+            if self.has_begun() {
+                self.adopt(now);
+                self.start_due(now);
+            }
+            let next = self
+                .schedule
+                .next_due(now)
+                .unwrap_or(now + TimeDelta::hours(1));
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(ended) = self.under_way.join_next_with_id() => self.ended(ended),
+                () = self.wake.notified() => {}
+                () = self.clock.sleep_until(next) => {}
+            }
+        }
+        // What is under way is cut: its answer would be seen by nobody.
+        self.under_way.shutdown().await;
+    }
+
+    /// Does all that is due at `now`; returns when the next thing is due. The whole of a one-shot
+    /// command's probing, and of a test's day.
+    pub async fn step(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.adopt(now);
+        self.start_due(now);
+        while let Some(ended) = self.under_way.join_next_with_id().await {
+            self.ended(ended);
+            self.adopt(now);
+            self.start_due(now);
+        }
+        self.schedule.next_due(now)
+    }
+
+    fn has_begun(&mut self) -> bool {
+        if !self.began && self.shared.read(|state| state.watches.is_ready()) {
+            self.shared.update(|state| state.cluster.settle());
+            self.began = true;
+        }
+        self.began
+    }
+
+    /// Plans what the cluster newly wants, and forgets what it does not want any more.
+    fn adopt(&mut self, now: DateTime<Utc>) {
+        if !self.shared.read(|state| state.cluster.has_changes()) {
+            return;
+        }
+        let new_manifest_after = self.settings.borrow().probe.interval / NEW_MANIFEST_PART;
+        let (plans, gone) = self.shared.update(|state| {
+            let changes = state.cluster.changes();
+            let (mut plans, mut gone) = (Vec::new(), Vec::new());
+            for group in changes.groups {
+                if !state.cluster.wants(&group) {
+                    state.verdicts.forget(&group);
+                    gone.push(Job::Login(group));
+                    continue;
+                }
+                let verdict = state.verdicts.entry(&group);
+                verdict.keep_manifests(|manifest| state.cluster.uses_manifest(&group, manifest));
+                let at = match verdict.last_run() {
+                    None => Some(now),
+                    // Of a login that does not work, a new manifest is no reason to ask again.
+                    Some(last) if verdict.last_login() == Some(Outcome::Ok) => state
+                        .cluster
+                        .manifests(&group)
+                        .any(|manifest| verdict.manifest(manifest).is_none())
+                        .then(|| now.max(last + new_manifest_after)),
+                    Some(_) => None,
+                };
+                plans.push((Job::Login(group), at));
+            }
+            for registry in changes.registries {
+                if state.cluster.wants_registry(&registry) {
+                    plans.push((Job::Ping(registry), Some(now)));
+                } else {
+                    state.verdicts.forget_registry(&registry);
+                    gone.push(Job::Ping(registry));
+                }
+            }
+            (plans, gone)
+        });
+        gone.iter().for_each(|job| self.schedule.forget(job));
+        for (job, at) in plans {
+            match at {
+                Some(at) => self.schedule.hasten(&job, at),
+                None if !self.schedule.knows(&job) => self.schedule.hasten(&job, now),
+                None => {}
+            }
+        }
+    }
+
+    fn start_due(&mut self, now: DateTime<Utc>) {
+        let settings = Arc::clone(&self.settings.borrow());
+        loop {
+            let due = self.schedule.take_due(now);
+            if due.is_empty() {
+                break;
+            }
+            for job in due {
+                self.start(job, &settings.probe, now);
+            }
+        }
+    }
+
+    fn start(&mut self, job: Job, probe: &Probe, now: DateTime<Utc>) {
+        let client = Arc::clone(&self.client);
+        let task = match &job {
+            Job::Ping(registry) => {
+                let registry = registry.clone();
+                let in_use = self
+                    .shared
+                    .read(|state| state.cluster.uses_registry(&registry));
+                self.under_way
+                    .spawn(async move { client.ping(&registry, in_use, now).await })
+            }
+            Job::Login(group) => {
+                let Some(request) = self.request(group, probe, now) else {
+                    self.skipped(&job, group, probe, now);
+                    return;
+                };
+                self.under_way
+                    .spawn(async move { client.converse(request).await })
+            }
+        };
+        self.jobs.insert(task.id(), job);
+    }
+
+    /// What to ask; `None` when the credential's own date has passed, or when it is gone.
+    fn request(&self, group: &Group, probe: &Probe, now: DateTime<Utc>) -> Option<Request> {
+        self.shared.read(|state| {
+            let target = state.cluster.target(group)?;
+            if target.expiry.is_expired_inside_at(now) {
+                return None;
+            }
+            let most = match probe.repositories {
+                Repositories::Used => MOST_MANIFESTS,
+                Repositories::One => 1,
+                Repositories::None => 0,
+            };
+            let manifests = state.cluster.manifests(group).cloned();
+            let manifests = match state.verdicts.of(group) {
+                Some(verdict) => verdict.turn(manifests, most),
+                None => manifests.take(most).collect(),
+            };
+            Some(Request {
+                registry: group.registry.clone(),
+                credential: target.credential,
+                manifests,
+                in_use: target.in_use,
+                now,
+            })
+        })
+    }
+
+    /// Expired by its own date: a verdict without a conversation.
+    fn skipped(&mut self, job: &Job, group: &Group, probe: &Probe, now: DateTime<Utc>) {
+        let next = schedule::next_in_phase(group, probe.interval, fastrand::f64(), now);
+        let next = self.schedule.finished(job, next, now);
+        self.shared.update(|state| {
+            let inside = state
+                .cluster
+                .target(group)
+                .and_then(|target| target.expiry.inside);
+            if let Some(expired) = inside {
+                let verdict = state.verdicts.entry(group);
+                verdict.record_expired_inside(expired);
+                verdict.plan(next);
+            }
+        });
+    }
+
+    fn ended(&mut self, ended: Result<(Id, Exchange), JoinError>) {
+        let now = self.clock.now();
+        let (id, exchange) = match ended {
+            Ok((id, exchange)) => (id, Some(exchange)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(job) = self.jobs.remove(&id) else {
+            return;
+        };
+        let settings = Arc::clone(&self.settings.borrow());
+        let Some(exchange) = exchange else {
+            // The payload of a panic may hold anything: it is counted, and never shown.
+            self.metrics.panics.caught(Task::Conversation);
+            warn!(job = job_kind(&job), "A conversation ended in a panic");
+            self.schedule
+                .finished(&job, now + settings.probe.interval, now);
+            return;
+        };
+        let judgement = outcome::classify(&exchange);
+        if let Some(until) = judgement.retry_after {
+            self.schedule.hold(&exchange.registry, until, now);
+        }
+        match job {
+            Job::Ping(registry) => {
+                self.pinged(&registry, &exchange, &judgement, &settings.probe, now)
+            }
+            Job::Login(group) => {
+                self.logged_in(&group, &exchange, &judgement, &settings.probe, now)
+            }
+        }
+    }
+
+    fn pinged(
+        &mut self,
+        registry: &Registry,
+        exchange: &Exchange,
+        judgement: &Judgement,
+        probe: &Probe,
+        now: DateTime<Utc>,
+    ) {
+        self.metrics.probe.finished(exchange, &outcomes(judgement));
+        let job = Job::Ping(registry.clone());
+        let jitter = probe.ping_interval.mul_f64(fastrand::f64() / 20.0);
+        if self
+            .schedule
+            .finished(&job, now + probe.ping_interval + jitter, now)
+            .is_none()
+        {
+            return;
+        }
+        let before = self.shared.read(|state| state.verdicts.registry(registry));
+        let is_back = self
+            .shared
+            .update(|state| state.verdicts.pinged(registry, judgement));
+        if before.last_ping != Some(judgement.ping) {
+            info!(%registry, outcome = judgement.ping.as_str(), "Registry ping outcome changed");
+        }
+        if is_back {
+            self.hasten_inconclusive(registry, now);
+        }
+    }
+
+    /// A registry that has come back owes an answer to every login that got none meanwhile.
+    fn hasten_inconclusive(&mut self, registry: &Registry, now: DateTime<Utc>) {
+        for job in self.schedule.waiting_for(registry) {
+            let Job::Login(group) = &job else { continue };
+            let got_none = self.shared.read(|state| {
+                let verdict = state.verdicts.of(group);
+                verdict.is_some_and(|verdict| {
+                    !verdict.last_login().is_some_and(Outcome::is_conclusive)
+                })
+            });
+            if got_none {
+                self.schedule.hasten(&job, now);
+            }
+        }
+    }
+
+    fn logged_in(
+        &mut self,
+        group: &Group,
+        exchange: &Exchange,
+        judgement: &Judgement,
+        probe: &Probe,
+        now: DateTime<Utc>,
+    ) {
+        self.metrics.probe.finished(exchange, &outcomes(judgement));
+        let job = Job::Login(group.clone());
+        let (before, holder, pause) = self.shared.update(|state| {
+            let holder = state.cluster.target(group).map(|target| target.holder);
+            let verdict = state.verdicts.entry(group);
+            let before = verdict.last_login();
+            verdict.record(judgement, now);
+            (
+                before,
+                holder,
+                verdict.pause_after_refusal(probe.confirm_after),
+            )
+        });
+        let next = match pause.map(|pause| TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX)) {
+            Some(pause) => now + pause,
+            None => schedule::next_in_phase(
+                &(&holder, &group.registry),
+                probe.interval,
+                fastrand::f64(),
+                now,
+            ),
+        };
+        let planned = self.schedule.finished(&job, next, now);
+        self.shared.update(|state| match planned {
+            Some(next) => state.verdicts.entry(group).plan(Some(next)),
+            // Forgotten while it was under way: nobody wants to know any more.
+            None => state.verdicts.forget(group),
+        });
+        let holder = holder.unwrap_or_default();
+        let outcome = judgement.login.map(Outcome::as_str);
+        if before == judgement.login {
+            debug!(credential = holder, registry = %group.registry, outcome, "Probed");
+        } else {
+            info!(credential = holder, registry = %group.registry, outcome, "Login outcome changed");
+        }
+    }
+}
+
+fn job_kind(job: &Job) -> &'static str {
+    match job {
+        Job::Ping(_) => "ping",
+        Job::Login(_) => "login",
+    }
+}
+
+/// The outcomes of a conversation's steps, in the order in which they were taken.
+fn outcomes(judgement: &Judgement) -> Vec<(Step, Outcome)> {
+    judgement
+        .steps
+        .iter()
+        .copied()
+        .map(|(step, outcome, _)| (step, outcome))
+        .collect()
+}

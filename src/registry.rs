@@ -1,1 +1,21 @@
-//! stub
+//! The conversation with a registry: asks what a kubelet would ask and brings back an
+//! [`Exchange`](crate::domain::exchange::Exchange) of facts, never a judgement.
+//!
+//! No request leaves before policy has seen its URL, and no connection is made but to an address
+//! that policy has seen. Credentials go to the registry's own host or to its token endpoint, over
+//! TLS but where an operator allows otherwise; no redirect is followed, nothing is retried. Of an
+//! answer only the facts of [`exchange`](crate::domain::exchange) leave this module: no error of a
+//! library, no URL, no body.
+
+mod answer;
+mod client;
+mod fault;
+mod progress;
+mod proxies;
+mod resolver;
+mod transport;
+mod trust;
+
+pub use client::{Client, Request};
+pub use proxies::{InvalidProxy, Proxies};
+pub use trust::{Trust, TrustError};

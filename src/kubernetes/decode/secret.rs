@@ -1,0 +1,144 @@
+//! A Secret of one of the two pull-secret types: the type's data key, dates, marks; no other data.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretSlice;
+use serde::de::MapAccess;
+
+use super::json::{Field, Record};
+use super::meta::{Keep, Metadata, Wanted};
+use crate::domain::cluster::SecretSeen;
+use crate::domain::docker_config::SecretKind;
+
+/// A Secret holds at most 1 MiB. What is longer is cut here and `too_large` to the domain, whose
+/// own bound is far below.
+const CONFIG_MOST: usize = 1024 * 1024;
+
+/// A date.
+const DATE_MOST: usize = 64;
+
+/// `type` of the Secrets of a kind.
+pub(crate) fn type_of(kind: SecretKind) -> &'static str {
+    match kind {
+        SecretKind::DockerConfigJson => "kubernetes.io/dockerconfigjson",
+        SecretKind::DockerCfg => "kubernetes.io/dockercfg",
+    }
+}
+
+/// The one data key that the kubelet reads of that type.
+fn data_key(kind: SecretKind) -> &'static str {
+    match kind {
+        SecretKind::DockerConfigJson => ".dockerconfigjson",
+        SecretKind::DockerCfg => ".dockercfg",
+    }
+}
+
+pub(super) struct Secret<'w> {
+    kind: SecretKind,
+    meta: Metadata<'w>,
+    data: Data<'w>,
+    /// `type` says something else than its watch asked for.
+    is_other_type: bool,
+}
+
+impl<'w> Secret<'w> {
+    pub(super) fn of(kind: SecretKind, wanted: &'w Wanted) -> Self {
+        Self {
+            kind,
+            meta: Metadata::keeping(Keep::Secret(wanted)),
+            data: Data {
+                key: data_key(kind),
+                wanted,
+                config: None,
+                dates: BTreeMap::new(),
+            },
+            is_other_type: false,
+        }
+    }
+
+    /// `None` when the server sent a Secret of a type that was not asked for.
+    pub(super) fn seen(self) -> Option<SecretSeen> {
+        if self.is_other_type {
+            return None;
+        }
+        Some(SecretSeen {
+            uid: self.meta.uid,
+            object: self.meta.object,
+            created: self.meta.created,
+            changed: self.meta.changed,
+            kind: self.kind,
+            config: self.data.config,
+            expiry_data: self.data.dates,
+            annotations: self.meta.annotations,
+            labels: self.meta.labels,
+            owner: self.meta.owner,
+        })
+    }
+}
+
+impl Record for Secret<'_> {
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        value: Field<'_, A>,
+    ) -> Result<(), A::Error> {
+        match name {
+            "metadata" => value.record(&mut self.meta),
+            "data" => value.record(&mut self.data),
+            "type" => value.text_with(|text| {
+                self.is_other_type = text != type_of(self.kind);
+                true
+            }),
+            _ => value.skip(),
+        }
+    }
+}
+
+struct Data<'w> {
+    key: &'static str,
+    wanted: &'w Wanted,
+    config: Option<SecretSlice<u8>>,
+    dates: BTreeMap<String, String>,
+}
+
+impl Record for Data<'_> {
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        value: Field<'_, A>,
+    ) -> Result<(), A::Error> {
+        if name == self.key {
+            return value.text_with(|text| {
+                self.config = config(text);
+                self.config.is_some()
+            });
+        }
+        if !self.wanted.wants_data_key(name) {
+            return value.skip();
+        }
+        value.text_with(|text| {
+            let date = date(text);
+            let makes_sense = date.is_some();
+            self.dates.extend(date.map(|date| (name.to_owned(), date)));
+            makes_sense
+        })
+    }
+}
+
+fn config(text: &str) -> Option<SecretSlice<u8>> {
+    let mut bytes = STANDARD.decode(text).ok()?;
+    bytes.truncate(CONFIG_MOST);
+    Some(bytes.into())
+}
+
+fn date(text: &str) -> Option<String> {
+    if text.len() > DATE_MOST.div_ceil(3) * 4 {
+        return None;
+    }
+    let bytes = STANDARD.decode(text).ok()?;
+    String::from_utf8(bytes)
+        .ok()
+        .filter(|date| date.len() <= DATE_MOST)
+}

@@ -1,0 +1,252 @@
+//! One watch's objects: JSON in, changes out, whatever cannot be read set aside.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tracing::{debug, warn};
+
+use super::scope::{self, Scope};
+use crate::domain::cluster::{Change, ObjectName, Resource, Uid, Watch};
+use crate::kubernetes::decode::{self, Broken, Decoded, EventKind, Line, Piece, Place, Wanted};
+use crate::state::Shared;
+
+/// So many changes are applied under one lock: a list is no storm of locks, and no reader waits.
+const BATCH: usize = 64;
+
+/// Where changes go, and who counts panics.
+#[derive(Clone)]
+pub struct Sink {
+    apply: Arc<dyn Fn(Vec<Change>) + Send + Sync>,
+    panicked: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Sink {
+    /// Changes are given in batches, in order, never empty.
+    pub fn new(apply: impl Fn(Vec<Change>) + Send + Sync + 'static) -> Self {
+        Self {
+            apply: Arc::new(apply),
+            panicked: Arc::new(|| {}),
+        }
+    }
+
+    /// Called for each object whose decoder panicked.
+    pub fn on_panic(mut self, panicked: impl Fn() + Send + Sync + 'static) -> Self {
+        self.panicked = Arc::new(panicked);
+        self
+    }
+}
+
+/// Turns objects into changes, and gives them on in batches.
+pub(super) struct Objects {
+    pub(super) watch: Watch,
+    scope: Arc<Scope>,
+    wanted: Arc<Wanted>,
+    shared: Shared,
+    sink: Sink,
+    batch: Vec<Change>,
+}
+
+impl Objects {
+    pub(super) fn new(
+        watch: Watch,
+        scope: &Arc<Scope>,
+        wanted: &Arc<Wanted>,
+        shared: &Shared,
+        sink: &Sink,
+    ) -> Self {
+        Self {
+            watch,
+            scope: Arc::clone(scope),
+            wanted: Arc::clone(wanted),
+            shared: shared.clone(),
+            sink: sink.clone(),
+            batch: Vec::new(),
+        }
+    }
+
+    /// Where the watch's objects are listed.
+    pub(super) fn path(&self) -> String {
+        self.scope.path(&self.watch)
+    }
+
+    /// An item of a list.
+    pub(super) fn item(&mut self, piece: Piece) {
+        match piece {
+            Piece::Whole(json) => self.applied(&json, Place::Item),
+            Piece::Beginning(json) => self.too_long(&json, Place::Item),
+        }
+    }
+
+    /// A line of a watch; what it says beyond its object.
+    pub(super) fn line(&mut self, piece: Piece) -> Option<Line> {
+        let json = match piece {
+            Piece::Whole(json) => json,
+            Piece::Beginning(json) => {
+                self.too_long(&json, Place::Line);
+                return None;
+            }
+        };
+        let Some(line) = decode::line(&json) else {
+            self.set_aside(&decode::name_of(&json, Place::Line), "not to be read");
+            return None;
+        };
+        match line.kind {
+            EventKind::Added | EventKind::Modified => self.applied(&json, Place::Line),
+            EventKind::Deleted => self.deleted(line.uid, &line.object),
+            EventKind::Bookmark | EventKind::Error => {}
+            EventKind::Other => self.set_aside(&line.object, "of an unknown type of event"),
+        }
+        Some(line)
+    }
+
+    /// A list begins or ended.
+    pub(super) fn mark(&mut self, mark: impl FnOnce(Watch) -> Change) {
+        let mark = mark(self.watch.clone());
+        self.push(mark);
+    }
+
+    /// Gives on what has gathered.
+    pub(super) fn flush(&mut self) {
+        if !self.batch.is_empty() {
+            (self.sink.apply)(std::mem::take(&mut self.batch));
+        }
+    }
+
+    fn applied(&mut self, json: &[u8], place: Place) {
+        let (watch, wanted) = (&self.watch, &self.wanted);
+        // One hostile object must not end the watch for all.
+        let decoded = catch_unwind(AssertUnwindSafe(|| change(json, place, watch, wanted)));
+        match decoded {
+            Ok(Ok(decoded)) => self.keep(decoded),
+            Ok(Err(broken)) => {
+                self.count_skipped();
+                let (resource, namespace) = (self.watch.resource.as_str(), self.namespace());
+                warn!(resource, namespace, %broken, "Object set aside");
+            }
+            Err(_) => {
+                (self.sink.panicked)();
+                self.set_aside(&decode::name_of(json, place), "internal fault");
+            }
+        }
+    }
+
+    fn keep(&mut self, decoded: Decoded<Option<Change>>) {
+        let Some(change) = decoded.record else {
+            return;
+        };
+        let Some(object) = subject(&change) else {
+            return;
+        };
+        if decoded.faults > 0 {
+            debug!(
+                resource = self.watch.resource.as_str(),
+                namespace = object.namespace,
+                name = object.name,
+                faults = decoded.faults,
+                first = decoded.first_fault,
+                "Fields of another type than Kubernetes gives them"
+            );
+        }
+        if object.name.is_empty() {
+            self.set_aside(&ObjectName::default(), "without a name");
+        } else if self.is_kept(&object) {
+            self.push(change);
+        }
+    }
+
+    fn deleted(&mut self, uid: Uid, object: &ObjectName) {
+        if !self.is_kept(object) {
+            return;
+        }
+        let object = object.clone();
+        self.push(match self.watch.resource {
+            Resource::Pods => Change::PodDeleted(uid),
+            Resource::ServiceAccounts => Change::ServiceAccountDeleted(uid, object),
+            Resource::Namespaces => Change::NamespaceDeleted(uid, object.name),
+            Resource::DockerConfigJsonSecrets | Resource::DockerCfgSecrets => {
+                Change::SecretDeleted(uid, object)
+            }
+            // Not watched here.
+            Resource::Files => return,
+        });
+    }
+
+    fn is_kept(&self, object: &ObjectName) -> bool {
+        self.scope.keeps(match self.watch.resource {
+            Resource::Namespaces => &object.name,
+            _ => &object.namespace,
+        })
+    }
+
+    fn push(&mut self, change: Change) {
+        self.batch.push(change);
+        if self.batch.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    fn too_long(&self, beginning: &[u8], place: Place) {
+        self.set_aside(&decode::name_of(beginning, place), "over 3 MiB");
+    }
+
+    fn set_aside(&self, object: &ObjectName, why: &'static str) {
+        self.count_skipped();
+        warn!(
+            resource = self.watch.resource.as_str(),
+            namespace = object.namespace,
+            name = object.name,
+            why,
+            "Object set aside"
+        );
+    }
+
+    fn count_skipped(&self) {
+        self.shared
+            .update(|state| state.watches.skipped(&self.watch));
+    }
+
+    /// The namespace of the watch, empty for the cluster.
+    pub(super) fn namespace(&self) -> &str {
+        self.watch.namespace.as_deref().unwrap_or_default()
+    }
+}
+
+/// Decodes an object as its watch's kind; `None` for a Secret of another type.
+fn change(
+    json: &[u8],
+    place: Place,
+    watch: &Watch,
+    wanted: &Wanted,
+) -> Result<Decoded<Option<Change>>, Broken> {
+    let to = || watch.clone();
+    if let Some(kind) = scope::secret_kind(watch.resource) {
+        let secret = decode::secret(json, place, kind, wanted)?;
+        return Ok(secret.map(|seen| seen.map(|seen| Change::SecretApplied(to(), seen))));
+    }
+    Ok(match watch.resource {
+        Resource::Namespaces => decode::namespace(json, place, wanted)?
+            .map(|seen| Some(Change::NamespaceApplied(to(), seen))),
+        Resource::ServiceAccounts => decode::service_account(json, place, wanted)?
+            .map(|seen| Some(Change::ServiceAccountApplied(to(), seen))),
+        _ => decode::pod(json, place)?.map(|seen| Some(Change::PodApplied(to(), seen))),
+    })
+}
+
+fn subject(change: &Change) -> Option<ObjectName> {
+    match change {
+        Change::PodApplied(_, seen) => Some(seen.object.clone()),
+        Change::SecretApplied(_, seen) => Some(seen.object.clone()),
+        Change::ServiceAccountApplied(_, seen) => Some(seen.object.clone()),
+        Change::NamespaceApplied(_, seen) => Some(ObjectName {
+            namespace: String::new(),
+            name: seen.name.clone(),
+        }),
+        Change::SecretDeleted(_, object)
+        | Change::ServiceAccountDeleted(_, object)
+        | Change::NameLookedUp(object, _) => Some(object.clone()),
+        Change::ListStarted(_)
+        | Change::ListFinished(_)
+        | Change::PodDeleted(_)
+        | Change::NamespaceDeleted(..) => None,
+    }
+}

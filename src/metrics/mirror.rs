@@ -1,0 +1,157 @@
+//! The one collector behind the prefix: rows in, series out, no label set twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::hash::Hash;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use tokio::time::Instant;
+
+use super::series::{Family, Page, family};
+use super::{Panics, Probes, Snapshot, credential, process, watch};
+use crate::domain::image::Registry;
+use crate::domain::rows::Rows;
+
+const DROPPED: Family = family(
+    "dropped_series",
+    "Label sets left out now: over a cap, or twice the same",
+);
+
+/// Rows by Secret entry, and rows by credential, that are shown; the rest is counted.
+const MOST_CREDENTIALS: usize = 20_000;
+
+/// Families that a cap can shorten; at zero from the start.
+const CAPPED: [&str; 2] = [credential::INFO.name, credential::EXPIRY_INFO.name];
+
+/// Shows the state and the pushed counters.
+pub(super) struct Mirror {
+    probe: Probes,
+    panics: Panics,
+    look: Box<dyn Fn() -> Snapshot + Send + Sync>,
+}
+
+impl Mirror {
+    pub(super) fn new(
+        probe: Probes,
+        panics: Panics,
+        look: impl Fn() -> Snapshot + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            probe,
+            panics,
+            look: Box::new(look),
+        }
+    }
+}
+
+impl fmt::Debug for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mirror").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Mirror {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Self {
+            probe,
+            panics,
+            look,
+        } = self;
+        let Snapshot { rows, watches } = look();
+        let Rows {
+            credentials,
+            groups,
+            secrets,
+            references,
+            registries,
+            objects,
+        } = &rows;
+        let mut dropped = Dropped::default();
+        let mut page = Page::new(encoder);
+
+        let mut shown = dropped.distinct(credential::INFO, credentials, |row| {
+            (&row.namespace, &row.name, &row.key, &row.registry)
+        });
+        dropped.cap(credential::INFO, &mut shown);
+        credential::credentials(&mut page, &shown)?;
+
+        let mut shown = dropped.distinct(credential::EXPIRY_INFO, groups, |row| {
+            (&row.credential, &row.registry)
+        });
+        dropped.cap(credential::EXPIRY_INFO, &mut shown);
+        for row in &shown {
+            dropped.count(
+                credential::OUTCOME,
+                row.steps.len() - credential::steps(row).count(),
+            );
+        }
+        credential::groups(&mut page, &shown)?;
+
+        let shown = dropped.distinct(credential::FAULT, secrets, |row| {
+            (&row.namespace, &row.name)
+        });
+        credential::secrets(&mut page, &shown)?;
+
+        let shown = dropped.distinct(credential::MISSING, references, |row| {
+            (&row.namespace, row.kind, &row.name)
+        });
+        credential::references(&mut page, &shown)?;
+
+        let shown = dropped.distinct(credential::UP, registries, |row| &row.registry);
+        credential::registries(&mut page, &shown)?;
+
+        watch::watches(&mut page, objects, &watches)?;
+        let named: BTreeSet<&Registry> = registries.iter().map(|row| &row.registry).collect();
+        let left_out = probe.encode(&mut page, &named, Instant::now())?;
+        panics.encode(&mut page)?;
+        process::build_info(&mut page)?;
+        dropped.encode(&mut page, left_out)
+    }
+}
+
+/// What this scrape leaves out, by metric.
+#[derive(Debug, Default)]
+struct Dropped(BTreeMap<&'static str, u64>);
+
+impl Dropped {
+    fn count(&mut self, family: Family, left_out: usize) {
+        if left_out > 0 {
+            *self.0.entry(family.name).or_default() += left_out as u64;
+        }
+    }
+
+    /// The first row of each label set. That rows have no two alike is the promise of who makes
+    /// them; a scraper would refuse the whole page for one that breaks it.
+    fn distinct<'r, T, K: Eq + Hash>(
+        &mut self,
+        family: Family,
+        rows: &'r [T],
+        labels: impl Fn(&'r T) -> K,
+    ) -> Vec<&'r T> {
+        let mut seen = HashSet::with_capacity(rows.len());
+        let first: Vec<_> = rows.iter().filter(|row| seen.insert(labels(row))).collect();
+        self.count(family, rows.len() - first.len());
+        first
+    }
+
+    fn cap<T>(&mut self, family: Family, rows: &mut Vec<T>) {
+        self.count(family, rows.len().saturating_sub(MOST_CREDENTIALS));
+        rows.truncate(MOST_CREDENTIALS);
+    }
+
+    fn encode(mut self, page: &mut Page<'_>, registries: u64) -> fmt::Result {
+        for metric in CAPPED {
+            self.0.entry(metric).or_default();
+        }
+        for metric in Probes::CAPPED {
+            *self.0.entry(metric).or_default() += registries;
+        }
+        page.gauges(
+            DROPPED,
+            self.0
+                .iter()
+                .map(|(metric, count)| ([("metric", *metric)], *count)),
+        )
+    }
+}

@@ -1,0 +1,593 @@
+//! The conversation: ping, token, manifest.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, HOST, USER_AGENT};
+use hyper::{Request, Response};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::answer::{Answer, On};
+use super::behaviour::{Behaviour, Denial, Quota, Scheme};
+use super::content::{MEDIA_TYPE, Standing, User};
+use super::log::{Log, LoggedRequest, Place, Step};
+use crate::http::{Authorization, Body, header, query_pairs};
+use crate::listener::lock;
+use crate::{clock, objects};
+
+/// One registry: what it is like, and what has happened to it.
+pub(super) struct Server {
+    pub(super) behaviour: Behaviour,
+    pub(super) log: Log,
+    tokens: HashMap<String, Grant>,
+    /// Refused logins in a row, by user name.
+    failures: BTreeMap<String, usize>,
+    locked: BTreeMap<String, bool>,
+    quota_used: BTreeMap<String, u64>,
+    hosts: Hosts,
+}
+
+/// host:port of each place; the same when the realm is not elsewhere.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts {
+    pub(super) registry: String,
+    pub(super) realm: String,
+}
+
+/// What a token is good for.
+#[derive(Clone)]
+struct Grant {
+    user: Option<String>,
+    repositories: Vec<String>,
+    until: Instant,
+}
+
+/// What a path asks for.
+enum Path<'a> {
+    Ping,
+    Token,
+    Manifest(&'a str, &'a str),
+    Tags(&'a str),
+    Other,
+}
+
+/// Who asks for a manifest, once that is settled.
+struct Reader {
+    user: Option<String>,
+    repositories: Option<Vec<String>>,
+}
+
+enum Login {
+    Accepted,
+    Expired,
+    Locked,
+    Refused,
+}
+
+/// What the Accept and Authorization headers and the request line say.
+struct Asked<'a> {
+    method: &'a str,
+    query: &'a str,
+    accept: Option<String>,
+    authorization: Authorization,
+}
+
+pub(super) async fn answer(
+    server: Arc<Mutex<Server>>,
+    place: Place,
+    request: Request<Incoming>,
+) -> io::Result<Response<Body>> {
+    let (answer, fill) = lock(&server).answer(place, &request);
+    answer.send(|text| fill.apply(text)).await
+}
+
+impl Server {
+    pub(super) fn new(behaviour: Behaviour, hosts: Hosts) -> Self {
+        Self {
+            behaviour,
+            log: Log::default(),
+            tokens: HashMap::new(),
+            failures: BTreeMap::new(),
+            locked: BTreeMap::new(),
+            quota_used: BTreeMap::new(),
+            hosts,
+        }
+    }
+
+    pub(super) fn set_hosts(&mut self, hosts: Hosts) {
+        self.hosts = hosts;
+    }
+
+    fn answer(&mut self, place: Place, request: &Request<Incoming>) -> (Answer, Fill) {
+        let asked = Asked {
+            method: request.method().as_str(),
+            query: request.uri().query().unwrap_or_default(),
+            accept: header(request.headers(), &ACCEPT),
+            authorization: Authorization::of(request.headers()),
+        };
+        let path = request.uri().path();
+        let what = self.path(place, path);
+        let step = what.step();
+        let fill = self.fill(&what);
+        let answer = match self.fixed(step, path, asked.authorization.user()) {
+            Some(answer) => answer,
+            None => self.usual(&what, &asked),
+        };
+        self.log.record(LoggedRequest {
+            place,
+            step,
+            method: asked.method.to_owned(),
+            path: path.to_owned(),
+            query: asked.query.to_owned(),
+            host: header(request.headers(), &HOST),
+            accept: asked.accept,
+            user_agent: header(request.headers(), &USER_AGENT),
+            scheme: asked.authorization.scheme().map(str::to_owned),
+            user: asked.authorization.user().map(str::to_owned),
+            status: answer.code(),
+            at: Instant::now(),
+        });
+        let answer = answer.header("docker-distribution-api-version", "registry/2.0");
+        (answer, fill)
+    }
+
+    /// The first fixed answer that fits, used once.
+    fn fixed(&mut self, step: Step, path: &str, user: Option<&str>) -> Option<Answer> {
+        let (_, answer) = self.behaviour.answers.iter_mut().find(|(on, answer)| {
+            let fits = match on {
+                On::Any => true,
+                On::Path(each) => each == path,
+                On::Step(each) => *each == step,
+                On::User(each) => Some(each.as_str()) == user,
+            };
+            fits && answer.remaining != Some(0)
+        })?;
+        if let Some(remaining) = &mut answer.remaining {
+            *remaining -= 1;
+        }
+        Some(answer.clone())
+    }
+
+    fn usual(&mut self, what: &Path<'_>, asked: &Asked<'_>) -> Answer {
+        match *what {
+            Path::Ping => match self.reader(asked) {
+                Ok(Reader { user: None, .. }) if self.behaviour.scheme == Scheme::Basic => {
+                    self.ask_for_credentials()
+                }
+                Ok(_) => Answer::status(200).json(&json!({})),
+                Err(refusal) => refusal,
+            },
+            Path::Token => self.token(asked),
+            Path::Manifest(repository, reference) => self
+                .reader(asked)
+                .and_then(|reader| self.manifest(&reader, repository, reference, asked))
+                .unwrap_or_else(|refusal| refusal),
+            Path::Tags(repository) => self
+                .reader(asked)
+                .and_then(|reader| self.check_rights(&reader, repository))
+                .map_or_else(|refusal| refusal, |()| self.tags(repository)),
+            Path::Other => Answer::status(404).text("404 page not found\n"),
+        }
+    }
+
+    /// Who asks, or what they are told instead.
+    fn reader(&mut self, asked: &Asked<'_>) -> Result<Reader, Answer> {
+        let takes_basic = self.behaviour.scheme == Scheme::Basic || self.behaviour.basic_too;
+        match &asked.authorization {
+            _ if self.behaviour.scheme == Scheme::Open => Ok(Reader {
+                user: None,
+                repositories: None,
+            }),
+            Authorization::Basic { user, password } if takes_basic => {
+                self.check_login(user, password)
+                    .map_err(|refusal| self.challenged(refusal, ""))?;
+                Ok(Reader {
+                    user: Some(user.clone()),
+                    repositories: None,
+                })
+            }
+            Authorization::Bearer(token) if self.behaviour.scheme == Scheme::Bearer => {
+                match self.tokens.get(token) {
+                    Some(grant) if Instant::now() < grant.until => Ok(Reader {
+                        user: grant.user.clone(),
+                        repositories: Some(grant.repositories.clone()),
+                    }),
+                    _ => Err(self.challenged(
+                        Answer::error(401, "UNAUTHORIZED", "authentication required"),
+                        "invalid_token",
+                    )),
+                }
+            }
+            _ if self.behaviour.scheme == Scheme::Basic => Ok(Reader {
+                user: None,
+                repositories: None,
+            }),
+            _ => Err(self.ask_for_credentials()),
+        }
+    }
+
+    fn token(&mut self, asked: &Asked<'_>) -> Answer {
+        if asked.method != "GET" {
+            return Answer::status(404).text("404 page not found\n");
+        }
+        let query = query_pairs(asked.query);
+        let scopes: Vec<&str> = query
+            .iter()
+            .filter(|(name, _)| name == "scope")
+            .flat_map(|(_, value)| value.split(' '))
+            .filter(|scope| !scope.is_empty())
+            .collect();
+        let user = match &asked.authorization {
+            Authorization::Basic { user, password } => match self.check_login(user, password) {
+                Ok(()) => Some(user.clone()),
+                Err(_) if self.behaviour.scope_hides_refusal && !scopes.is_empty() => None,
+                Err(refusal) => return refusal,
+            },
+            _ if scopes.is_empty() && self.behaviour.anonymous_token_refusal.is_some() => {
+                return self
+                    .behaviour
+                    .anonymous_token_refusal
+                    .clone()
+                    .unwrap_or_else(|| Answer::status(401));
+            }
+            _ => None,
+        };
+        let repositories: Vec<String> = scopes
+            .iter()
+            .filter_map(|scope| pulled_repository(scope))
+            .filter(|repository| self.grants(user.as_deref(), repository))
+            .map(str::to_owned)
+            .collect();
+        self.issue(user, repositories)
+    }
+
+    fn issue(&mut self, user: Option<String>, repositories: Vec<String>) -> Answer {
+        let lifetime = self.behaviour.token_lifetime;
+        let now = clock::now();
+        let number = self.tokens.len();
+        let token = if self.behaviour.opaque_tokens {
+            format!("stand-in-token-{number}")
+        } else {
+            let access: serde_json::Value = repositories
+                .iter()
+                .map(|name| json!({ "type": "repository", "name": name, "actions": ["pull"] }))
+                .collect();
+            objects::jwt_of(&json!({
+                "iss": "stand-in",
+                "aud": self.behaviour.service,
+                "iat": now.timestamp(),
+                "exp": now.timestamp() + i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2),
+                "jti": number.to_string(),
+                "access": access,
+            }))
+        };
+        let grant = Grant {
+            user,
+            repositories,
+            until: Instant::now() + lifetime,
+        };
+        self.tokens.insert(token.clone(), grant);
+        let mut body = json!({
+            "expires_in": lifetime.as_secs(),
+            "issued_at": clock::rfc3339(now),
+        });
+        for field in &self.behaviour.token_fields {
+            body[field] = json!(token);
+        }
+        Answer::status(200).json(&body)
+    }
+
+    fn manifest(
+        &mut self,
+        reader: &Reader,
+        repository: &str,
+        reference: &str,
+        asked: &Asked<'_>,
+    ) -> Result<Answer, Answer> {
+        self.check_rights(reader, repository)?;
+        let quota = self.behaviour.quota;
+        let mut answer = match quota {
+            Some(quota) => self.count_pull(quota, reader, asked.method == "GET")?,
+            None => Answer::status(200),
+        };
+        let found = self.behaviour.repositories[repository].find(reference);
+        let (digest, manifest) = found.ok_or_else(|| self.behaviour.missing_tag.clone())?;
+        let is_acceptable = asked
+            .accept
+            .as_ref()
+            .is_none_or(|accept| accept.contains(MEDIA_TYPE) || accept.contains("*/*"));
+        if !is_acceptable {
+            return Err(Answer::error(
+                404,
+                "MANIFEST_UNKNOWN",
+                "OCI index found, but accept header does not support OCI indexes",
+            ));
+        }
+        answer = answer
+            .header("docker-content-digest", digest)
+            .header("etag", &format!("\"{digest}\""))
+            .body(MEDIA_TYPE, manifest.clone());
+        Ok(answer)
+    }
+
+    fn tags(&self, repository: &str) -> Answer {
+        let tags = &self.behaviour.repositories[repository].tags;
+        let tags: Vec<&String> = tags.keys().collect();
+        Answer::status(200).json(&json!({ "name": repository, "tags": tags }))
+    }
+
+    /// The repository exists and the reader may read it.
+    fn check_rights(&self, reader: &Reader, repository: &str) -> Result<(), Answer> {
+        let may_read = self.behaviour.scheme == Scheme::Open
+            || match &reader.repositories {
+                Some(repositories) => repositories.iter().any(|each| each == repository),
+                None => self.grants(reader.user.as_deref(), repository),
+            };
+        if !may_read {
+            let is_nobody = reader.user.is_none() && reader.repositories.is_none();
+            return Err(if is_nobody {
+                self.ask_for_credentials()
+            } else {
+                self.denied(&self.behaviour.no_rights)
+            });
+        }
+        if self.exists(repository) {
+            Ok(())
+        } else {
+            Err(self.denied(&self.behaviour.missing_repository))
+        }
+    }
+
+    /// Whether this user, or nobody, may pull; a registry that hides what is missing grants only
+    /// what is there.
+    fn grants(&self, user: Option<&str>, repository: &str) -> bool {
+        let is_public = self
+            .behaviour
+            .repositories
+            .get(repository)
+            .is_some_and(|found| found.is_public);
+        let is_hidden = matches!(self.behaviour.missing_repository, Denial::InsufficientScope)
+            && !self.exists(repository);
+        let may_read = user
+            .and_then(|user| self.behaviour.users.get(user))
+            .is_some_and(|user| user.may_read(repository));
+        (is_public || may_read) && !is_hidden
+    }
+
+    fn exists(&self, repository: &str) -> bool {
+        self.behaviour
+            .repositories
+            .get(repository)
+            .is_some_and(super::content::Repository::exists)
+    }
+
+    fn check_login(&mut self, user: &str, password: &str) -> Result<(), Answer> {
+        let login = self.log_in(user, password);
+        let tally = self.log.tally_mut(user);
+        match login {
+            Login::Accepted => tally.accepted += 1,
+            Login::Expired | Login::Locked | Login::Refused => tally.refused += 1,
+        }
+        match login {
+            Login::Accepted => Ok(()),
+            Login::Locked => Err(self.behaviour.locked_login.clone()),
+            Login::Refused => Err(self.behaviour.refused_login.clone()),
+            Login::Expired => {
+                let expired = self.behaviour.expired_login.as_ref();
+                Err(expired.unwrap_or(&self.behaviour.refused_login).clone())
+            }
+        }
+    }
+
+    fn log_in(&mut self, user: &str, password: &str) -> Login {
+        if self.is_locked(user) {
+            return Login::Locked;
+        }
+        let known = self
+            .behaviour
+            .users
+            .get(user)
+            .filter(|known| known.password == password)
+            .map(|known| known.standing);
+        match known {
+            Some(Standing::Active) => {
+                self.failures.remove(user);
+                Login::Accepted
+            }
+            Some(Standing::Expired) => Login::Expired,
+            Some(Standing::Revoked) | None => {
+                let failures = self.failures.entry(user.to_owned()).or_default();
+                *failures += 1;
+                if Some(*failures) == self.behaviour.lockout_after {
+                    self.locked.insert(user.to_owned(), true);
+                }
+                Login::Refused
+            }
+        }
+    }
+
+    pub(super) fn is_locked(&self, user: &str) -> bool {
+        self.locked.get(user).copied().unwrap_or(false)
+    }
+
+    pub(super) fn set_locked(&mut self, user: &str, is_locked: bool) {
+        self.locked.insert(user.to_owned(), is_locked);
+        self.failures.remove(user);
+    }
+
+    pub(super) fn user_mut(&mut self, user: &str) -> &mut User {
+        let found = self.behaviour.users.get_mut(user);
+        found.unwrap_or_else(|| panic!("the registry has no user `{user}`"))
+    }
+
+    /// The answer so far, with the quota's headers, or 429.
+    fn count_pull(
+        &mut self,
+        quota: Quota,
+        reader: &Reader,
+        is_pull: bool,
+    ) -> Result<Answer, Answer> {
+        let account = reader.user.clone().unwrap_or_default();
+        let used = self.quota_used.entry(account.clone()).or_default();
+        let is_spent = *used >= quota.limit;
+        if is_pull && !is_spent {
+            *used += 1;
+        }
+        let remaining = quota.limit.saturating_sub(*used);
+        let window = quota.window_seconds;
+        let source = if account.is_empty() {
+            "127.0.0.1".to_owned()
+        } else {
+            format!("user-{account}")
+        };
+        let answer = if is_spent {
+            Answer::error(
+                429,
+                "TOOMANYREQUESTS",
+                "You have reached your pull rate limit. You may increase the limit by \
+                 authenticating and upgrading: https://www.docker.com/increase-rate-limits",
+            )
+        } else {
+            Answer::status(200)
+        };
+        let answer = answer
+            .header("ratelimit-limit", &format!("{};w={window}", quota.limit))
+            .header("ratelimit-remaining", &format!("{remaining};w={window}"))
+            .header("docker-ratelimit-source", &source);
+        if is_spent { Err(answer) } else { Ok(answer) }
+    }
+
+    pub(super) fn spend_quota(&mut self, account: &str, pulls: u64) {
+        *self.quota_used.entry(account.to_owned()).or_default() += pulls;
+    }
+
+    fn ask_for_credentials(&self) -> Answer {
+        self.challenged(self.behaviour.no_credentials.clone(), "")
+    }
+
+    fn denied(&self, denial: &Denial) -> Answer {
+        match denial {
+            Denial::Fixed(answer) => self.challenged(answer.clone(), ""),
+            Denial::InsufficientScope => self.challenged(
+                Answer::error(
+                    401,
+                    "UNAUTHORIZED",
+                    "authentication required: requested access to the resource is denied",
+                ),
+                "insufficient_scope",
+            ),
+        }
+    }
+
+    /// With the challenge, if it is a 401 without one.
+    fn challenged(&self, answer: Answer, error: &str) -> Answer {
+        if !answer.is_unauthorized() || answer.has_header("www-authenticate") {
+            return answer;
+        }
+        let error = if error.is_empty() {
+            String::new()
+        } else {
+            format!(",error=\"{error}\"")
+        };
+        self.behaviour
+            .challenge
+            .iter()
+            .fold(answer, |answer, header| {
+                answer.header("www-authenticate", &header.replace("{error}", &error))
+            })
+    }
+
+    fn fill(&self, what: &Path<'_>) -> Fill {
+        let scheme = if self.behaviour.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let scope = match what {
+            Path::Manifest(repository, _) | Path::Tags(repository) => {
+                format!(",scope=\"repository:{repository}:pull\"")
+            }
+            Path::Ping | Path::Token | Path::Other => String::new(),
+        };
+        Fill([
+            (
+                "{realm}",
+                format!(
+                    "{scheme}://{}{}",
+                    self.hosts.realm, self.behaviour.realm_path
+                ),
+            ),
+            ("{service}", self.behaviour.service.clone()),
+            ("{host}", self.hosts.registry.clone()),
+            ("{scope}", scope),
+            ("{error}", String::new()),
+        ])
+    }
+
+    fn path<'a>(&self, place: Place, path: &'a str) -> Path<'a> {
+        let has_tokens = match place {
+            Place::Realm => true,
+            Place::Registry => !self.behaviour.realm_elsewhere,
+        };
+        if self.behaviour.scheme == Scheme::Bearer
+            && has_tokens
+            && path == self.behaviour.realm_path
+        {
+            return Path::Token;
+        }
+        if place == Place::Realm {
+            return Path::Other;
+        }
+        let Some(rest) = path.strip_prefix("/v2") else {
+            return Path::Other;
+        };
+        match rest.strip_prefix('/') {
+            None if rest.is_empty() => Path::Ping,
+            None => Path::Other,
+            Some("") => Path::Ping,
+            Some(rest) => match (
+                rest.rsplit_once("/manifests/"),
+                rest.strip_suffix("/tags/list"),
+            ) {
+                (Some((repository, reference)), _) => Path::Manifest(repository, reference),
+                (None, Some(repository)) => Path::Tags(repository),
+                (None, None) => Path::Other,
+            },
+        }
+    }
+}
+
+impl Path<'_> {
+    fn step(&self) -> Step {
+        match self {
+            Self::Ping => Step::Ping,
+            Self::Token => Step::Token,
+            Self::Manifest(..) => Step::Manifest,
+            Self::Tags(_) => Step::Tags,
+            Self::Other => Step::Other,
+        }
+    }
+}
+
+/// Placeholders and what stands for them.
+struct Fill([(&'static str, String); 5]);
+
+impl Fill {
+    fn apply(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(name, value)
+        })
+    }
+}
+
+/// `org/app` of `repository:org/app:pull`.
+fn pulled_repository(scope: &str) -> Option<&str> {
+    let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
+    actions
+        .split(',')
+        .any(|action| action == "pull")
+        .then_some(name)
+}
