@@ -6,13 +6,12 @@
 #[path = "demo/cases.rs"]
 mod cases;
 
-use std::process::ExitCode;
+use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use regcred_exporter::clock::Clock;
 use regcred_stand_ins::scrape::Page;
-use tokio::process::{Child, Command};
 use tokio::time::{self, Instant};
 
 use cases::{Case, Expected, World};
@@ -24,8 +23,21 @@ const LISTEN: &str = "127.0.0.1:10187";
 /// after two.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
+async fn main() -> ExitCode {
+    match demo().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo() -> Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let binary = arguments.next().context("usage: demo BINARY [--once]")?;
     let once = arguments.next().as_deref() == Some("--once");
@@ -35,7 +47,7 @@ async fn main() -> Result<ExitCode> {
     let folder = tempfile::tempdir().context("failed to make a temporary folder")?;
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, world.api.kubeconfig()).context("failed to write a kubeconfig")?;
-    let mut exporter = Command::new(&binary)
+    let exporter = Command::new(&binary)
         .arg("--kubeconfig")
         .arg(&kubeconfig)
         .args([
@@ -45,9 +57,9 @@ async fn main() -> Result<ExitCode> {
             "--probe.ping-interval=5s",
             "--log.level=warn",
         ])
-        .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("failed to start {binary}"))?;
+    let mut exporter = Exporter(exporter);
     println!(
         "A cluster and {} registries stand ready; waiting for verdicts ...",
         world.registries.len()
@@ -64,15 +76,37 @@ async fn main() -> Result<ExitCode> {
     println!("\nStop with Ctrl-C.");
     tokio::select! {
         _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
-        status = exporter.wait() => bail!("the exporter ended by itself: {}", status?),
+        status = exporter.ended() => bail!("the exporter ended by itself: {}", status?),
+    }
+}
+
+/// The binary under way; ends with the demo.
+struct Exporter(Child);
+
+impl Exporter {
+    async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status);
+            }
+            time::sleep(PAUSE).await;
+        }
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
 /// Scrapes until every case shows what it must, or patience ends; returns what is still missing.
-async fn settle(world: &World, listen: &str, exporter: &mut Child) -> Result<Vec<String>> {
+async fn settle(world: &World, listen: &str, exporter: &mut Exporter) -> Result<Vec<String>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(status) = exporter.try_wait()? {
+        if let Some(status) = exporter.0.try_wait()? {
             bail!("the exporter ended by itself: {status}");
         }
         let missing = match Page::scrape(listen, "/metrics").await {
@@ -82,7 +116,7 @@ async fn settle(world: &World, listen: &str, exporter: &mut Child) -> Result<Vec
         if missing.is_empty() || Instant::now() > deadline {
             return Ok(missing);
         }
-        time::sleep(Duration::from_millis(200)).await;
+        time::sleep(PAUSE).await;
     }
 }
 

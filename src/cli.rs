@@ -94,6 +94,17 @@ pub struct RunArgs {
     )]
     pub probe_ping_interval: String,
 
+    /// Time after which a login that was refused for the first time is tried once more, before it
+    /// is believed
+    #[arg(
+        long = "probe.confirm-after",
+        env = "REGCRED_PROBE_CONFIRM_AFTER",
+        value_name = "DURATION",
+        default_value = "5m",
+        help_heading = PROBING
+    )]
+    pub probe_confirm_after: String,
+
     /// What is probed, and whom we may contact.
     #[command(flatten)]
     pub probe: ProbeArgs,

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use regcred_stand_ins::api_server::ApiServer;
 use regcred_stand_ins::objects::{
     annotated, base64, docker_config, dockercfg, dockercfg_secret, ecr_password, jwt, namespace,
@@ -73,6 +73,7 @@ pub struct World {
 
 /// Builds a world around `now`.
 pub async fn world(now: DateTime<Utc>) -> World {
+    let now = now.trunc_subsecs(0);
     let mut builder = Builder {
         api: ApiServer::start().await,
         registries: Vec::new(),
@@ -117,6 +118,8 @@ impl Builder {
                     .manifest("team/app", "1"),
             )
             .await;
+        let locked =
+            Answer::status(429).text("too many failed login attempts for username or IP address");
         let hub = self
             .registry(
                 Behaviour::docker_hub()
@@ -402,7 +405,7 @@ impl Builder {
             self.inconclusive(name, title, &host, at, outcome);
         }
         let gone = Registry::start(Behaviour::basic()).await;
-        let host = gone.host();
+        let host = gone.host().to_owned();
         drop(gone);
         self.inconclusive(
             "connection",
@@ -684,7 +687,7 @@ impl Builder {
 
     async fn registry(&mut self, behaviour: Behaviour) -> String {
         let registry = Registry::start(behaviour).await;
-        let host = registry.host();
+        let host = registry.host().to_owned();
         self.registries.push(registry);
         host
     }

@@ -31,6 +31,7 @@ impl Settings {
         let mut flag = |name, value: &dyn fmt::Display| flags.push((name, value.to_string()));
         flag("--probe.interval", &format(self.probe.interval));
         flag("--probe.ping-interval", &format(self.probe.ping_interval));
+        flag("--probe.confirm-after", &format(self.probe.confirm_after));
         flag("--probe.which", &which(self.probe.which));
         flag(
             "--probe.repositories",

@@ -64,6 +64,11 @@ impl Settings {
                 &args.probe_ping_interval,
                 INTERVALS,
             ),
+            confirm_after: complaints.duration(
+                "--probe.confirm-after",
+                &args.probe_confirm_after,
+                INTERVALS,
+            ),
             ..probe(&args.probe, which, &source, &mut complaints)
         };
         let settings = Self {

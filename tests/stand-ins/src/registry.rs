@@ -22,11 +22,13 @@ use tokio_rustls::TlsAcceptor;
 use crate::listener::{Listener, Serve, lock};
 use crate::{eventually, http};
 
+mod account;
 mod answer;
 mod behaviour;
 mod content;
 mod known;
 mod log;
+mod path;
 mod server;
 mod wire;
 
@@ -126,17 +128,17 @@ impl Registry {
 
     /// Locks a user out, known or not, until [`Registry::unlock`].
     pub fn lock(&self, user: &str) {
-        lock(&self.server).set_locked(user, true);
+        lock(&self.server).accounts.lock(user);
     }
 
     /// Ends a lockout and forgets the refusals that led to it.
     pub fn unlock(&self, user: &str) {
-        lock(&self.server).set_locked(user, false);
+        lock(&self.server).accounts.unlock(user);
     }
 
     /// Whether a user is locked out.
     pub fn is_locked(&self, user: &str) -> bool {
-        lock(&self.server).is_locked(user)
+        lock(&self.server).accounts.is_locked(user)
     }
 
     /// Adds a user who may read every repository, or replaces one.
@@ -178,7 +180,7 @@ impl Registry {
 
     /// Counts so many pulls against the quota of an account; empty is the anonymous one.
     pub fn spend_quota(&self, account: &str, pulls: u64) {
-        lock(&self.server).spend_quota(account, pulls);
+        lock(&self.server).accounts.spend(account, pulls);
     }
 
     /// A fixed answer from now on, behind those that are there.

@@ -67,7 +67,7 @@ async fn respond(
             "the server does not allow this method on the requested resource",
         ));
     };
-    let fault = inner.faults.strike(&route, verb, query.continues.is_some());
+    let fault = inner.faults.strike(&route, verb, &query);
     match &fault {
         Some((_, What::Forbidden)) => return Err(Failure::forbidden(&route, verb)),
         Some((_, What::Failure(failure))) => return Err(failure.as_ref().clone()),

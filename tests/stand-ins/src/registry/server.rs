@@ -1,6 +1,6 @@
 //! The conversation: ping, token, manifest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -10,10 +10,12 @@ use hyper::{Request, Response};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::account::{Accounts, Login};
 use super::answer::{Answer, On};
-use super::behaviour::{Behaviour, Denial, Quota, Scheme};
-use super::content::{MEDIA_TYPE, Standing, User};
+use super::behaviour::{Behaviour, Denial, Scheme};
+use super::content::{MEDIA_TYPE, User};
 use super::log::{Log, LoggedRequest, Place, Step};
+use super::path::{Fill, Path, pulled_repository};
 use crate::http::{Authorization, Body, header, query_pairs};
 use crate::listener::lock;
 use crate::{clock, objects};
@@ -23,10 +25,7 @@ pub(super) struct Server {
     pub(super) behaviour: Behaviour,
     pub(super) log: Log,
     tokens: HashMap<String, Grant>,
-    /// Refused logins in a row, by user name.
-    failures: BTreeMap<String, usize>,
-    locked: BTreeMap<String, bool>,
-    quota_used: BTreeMap<String, u64>,
+    pub(super) accounts: Accounts,
     hosts: Hosts,
 }
 
@@ -45,26 +44,10 @@ struct Grant {
     until: Instant,
 }
 
-/// What a path asks for.
-enum Path<'a> {
-    Ping,
-    Token,
-    Manifest(&'a str, &'a str),
-    Tags(&'a str),
-    Other,
-}
-
 /// Who asks for a manifest, once that is settled.
 struct Reader {
     user: Option<String>,
     repositories: Option<Vec<String>>,
-}
-
-enum Login {
-    Accepted,
-    Expired,
-    Locked,
-    Refused,
 }
 
 /// What the Accept and Authorization headers and the request line say.
@@ -90,9 +73,7 @@ impl Server {
             behaviour,
             log: Log::default(),
             tokens: HashMap::new(),
-            failures: BTreeMap::new(),
-            locked: BTreeMap::new(),
-            quota_used: BTreeMap::new(),
+            accounts: Accounts::default(),
             hosts,
         }
     }
@@ -109,7 +90,7 @@ impl Server {
             authorization: Authorization::of(request.headers()),
         };
         let path = request.uri().path();
-        let what = self.path(place, path);
+        let what = Path::parse(self.token_path(place), place, path);
         let step = what.step();
         let fill = self.fill(&what);
         let answer = match self.fixed(step, path, asked.authorization.user()) {
@@ -290,7 +271,11 @@ impl Server {
         self.check_rights(reader, repository)?;
         let quota = self.behaviour.quota;
         let mut answer = match quota {
-            Some(quota) => self.count_pull(quota, reader, asked.method == "GET")?,
+            Some(quota) => {
+                let account = reader.user.as_deref().unwrap_or_default();
+                self.accounts
+                    .count_pull(quota, account, asked.method == "GET")?
+            }
             None => Answer::status(200),
         };
         let found = self.behaviour.repositories[repository].find(reference);
@@ -365,7 +350,14 @@ impl Server {
     }
 
     fn check_login(&mut self, user: &str, password: &str) -> Result<(), Answer> {
-        let login = self.log_in(user, password);
+        let Behaviour {
+            users,
+            lockout_after,
+            ..
+        } = &self.behaviour;
+        let login = self
+            .accounts
+            .log_in(users.get(user), *lockout_after, user, password);
         let tally = self.log.tally_mut(user);
         match login {
             Login::Accepted => tally.accepted += 1,
@@ -382,86 +374,9 @@ impl Server {
         }
     }
 
-    fn log_in(&mut self, user: &str, password: &str) -> Login {
-        if self.is_locked(user) {
-            return Login::Locked;
-        }
-        let known = self
-            .behaviour
-            .users
-            .get(user)
-            .filter(|known| known.password == password)
-            .map(|known| known.standing);
-        match known {
-            Some(Standing::Active) => {
-                self.failures.remove(user);
-                Login::Accepted
-            }
-            Some(Standing::Expired) => Login::Expired,
-            Some(Standing::Revoked) | None => {
-                let failures = self.failures.entry(user.to_owned()).or_default();
-                *failures += 1;
-                if Some(*failures) == self.behaviour.lockout_after {
-                    self.locked.insert(user.to_owned(), true);
-                }
-                Login::Refused
-            }
-        }
-    }
-
-    pub(super) fn is_locked(&self, user: &str) -> bool {
-        self.locked.get(user).copied().unwrap_or(false)
-    }
-
-    pub(super) fn set_locked(&mut self, user: &str, is_locked: bool) {
-        self.locked.insert(user.to_owned(), is_locked);
-        self.failures.remove(user);
-    }
-
     pub(super) fn user_mut(&mut self, user: &str) -> &mut User {
         let found = self.behaviour.users.get_mut(user);
         found.unwrap_or_else(|| panic!("the registry has no user `{user}`"))
-    }
-
-    /// The answer so far, with the quota's headers, or 429.
-    fn count_pull(
-        &mut self,
-        quota: Quota,
-        reader: &Reader,
-        is_pull: bool,
-    ) -> Result<Answer, Answer> {
-        let account = reader.user.clone().unwrap_or_default();
-        let used = self.quota_used.entry(account.clone()).or_default();
-        let is_spent = *used >= quota.limit;
-        if is_pull && !is_spent {
-            *used += 1;
-        }
-        let remaining = quota.limit.saturating_sub(*used);
-        let window = quota.window_seconds;
-        let source = if account.is_empty() {
-            "127.0.0.1".to_owned()
-        } else {
-            format!("user-{account}")
-        };
-        let answer = if is_spent {
-            Answer::error(
-                429,
-                "TOOMANYREQUESTS",
-                "You have reached your pull rate limit. You may increase the limit by \
-                 authenticating and upgrading: https://www.docker.com/increase-rate-limits",
-            )
-        } else {
-            Answer::status(200)
-        };
-        let answer = answer
-            .header("ratelimit-limit", &format!("{};w={window}", quota.limit))
-            .header("ratelimit-remaining", &format!("{remaining};w={window}"))
-            .header("docker-ratelimit-source", &source);
-        if is_spent { Err(answer) } else { Ok(answer) }
-    }
-
-    pub(super) fn spend_quota(&mut self, account: &str, pulls: u64) {
-        *self.quota_used.entry(account.to_owned()).or_default() += pulls;
     }
 
     fn ask_for_credentials(&self) -> Answer {
@@ -500,6 +415,16 @@ impl Server {
             })
     }
 
+    /// Where this place answers for tokens, if it does.
+    fn token_path(&self, place: Place) -> Option<&str> {
+        let has_tokens = match place {
+            Place::Realm => true,
+            Place::Registry => !self.behaviour.realm_elsewhere,
+        };
+        (has_tokens && self.behaviour.scheme == Scheme::Bearer)
+            .then_some(self.behaviour.realm_path.as_str())
+    }
+
     fn fill(&self, what: &Path<'_>) -> Fill {
         let scheme = if self.behaviour.tls.is_some() {
             "https"
@@ -526,68 +451,4 @@ impl Server {
             ("{error}", String::new()),
         ])
     }
-
-    fn path<'a>(&self, place: Place, path: &'a str) -> Path<'a> {
-        let has_tokens = match place {
-            Place::Realm => true,
-            Place::Registry => !self.behaviour.realm_elsewhere,
-        };
-        if self.behaviour.scheme == Scheme::Bearer
-            && has_tokens
-            && path == self.behaviour.realm_path
-        {
-            return Path::Token;
-        }
-        if place == Place::Realm {
-            return Path::Other;
-        }
-        let Some(rest) = path.strip_prefix("/v2") else {
-            return Path::Other;
-        };
-        match rest.strip_prefix('/') {
-            None if rest.is_empty() => Path::Ping,
-            None => Path::Other,
-            Some("") => Path::Ping,
-            Some(rest) => match (
-                rest.rsplit_once("/manifests/"),
-                rest.strip_suffix("/tags/list"),
-            ) {
-                (Some((repository, reference)), _) => Path::Manifest(repository, reference),
-                (None, Some(repository)) => Path::Tags(repository),
-                (None, None) => Path::Other,
-            },
-        }
-    }
-}
-
-impl Path<'_> {
-    fn step(&self) -> Step {
-        match self {
-            Self::Ping => Step::Ping,
-            Self::Token => Step::Token,
-            Self::Manifest(..) => Step::Manifest,
-            Self::Tags(_) => Step::Tags,
-            Self::Other => Step::Other,
-        }
-    }
-}
-
-/// Placeholders and what stands for them.
-struct Fill([(&'static str, String); 5]);
-
-impl Fill {
-    fn apply(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (name, value)| {
-            text.replace(name, value)
-        })
-    }
-}
-
-/// `org/app` of `repository:org/app:pull`.
-fn pulled_repository(scope: &str) -> Option<&str> {
-    let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
-    actions
-        .split(',')
-        .any(|action| action == "pull")
-        .then_some(name)
 }

@@ -382,6 +382,23 @@ async fn a_silent_watch_says_nothing_until_healed() {
 }
 
 #[tokio::test]
+async fn one_of_two_watches_of_a_resource_can_fall_silent() {
+    let server = ApiServer::start().await;
+    let select = |kind: &str| format!("fieldSelector=type%3Dkubernetes.io%2F{kind}");
+    let mut legacy = watch(&server, SECRETS, &select("dockercfg")).await;
+    let mut modern = watch(&server, SECRETS, &select("dockerconfigjson")).await;
+    let fault = Fault::silence(Resource::Secrets).selecting("type=kubernetes.io/dockercfg");
+    let id = server.inject(fault);
+    server.apply(dockercfg_secret("a", "s", "{}"));
+    server.delete(Resource::Secrets, "a", "s");
+    server.apply(pull_secret("a", "s", &config()));
+    assert_eq!(modern.brief().await, "ADDED s");
+    server.heal(id);
+    assert_eq!(legacy.brief().await, "ADDED s");
+    assert_eq!(legacy.brief().await, "DELETED s");
+}
+
+#[tokio::test]
 async fn faulty_lists_fail_each_in_their_way() {
     let server = with_pods(&["a", "b", "c"]).await;
     server.inject(Fault::broken_list(Resource::Pods).once());

@@ -125,6 +125,12 @@ async fn bearer_leads_by_challenge_and_token_to_the_manifest() {
         )
     );
     assert_ne!(registry.host(), registry.realm_host());
+    let named = Behaviour::docker_hub()
+        .named("hub.test")
+        .realm_named("auth.hub.test");
+    let named = Registry::start(named).await;
+    assert_eq!(named.host(), format!("hub.test:{}", named.port()));
+    assert!(named.realm_host().starts_with("auth.hub.test:"));
     let right = token(&registry, Some(("bot", "pass")), "org/app").await;
     assert_eq!(right.status, 200);
     assert_eq!(with_token(&registry, "/v2/", &right).await.status, 200);
