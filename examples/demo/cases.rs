@@ -9,7 +9,7 @@ use regcred_stand_ins::objects::{
     annotated, base64, docker_config, dockercfg, dockercfg_secret, ecr_password, jwt, namespace,
     opaque_secret, pod, pull_secret, service_account,
 };
-use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step, Wire};
+use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
 use regcred_stand_ins::scrape::Page;
 use regcred_stand_ins::tls::Ca;
 use serde_json::Value;
@@ -121,11 +121,7 @@ impl Builder {
         let locked =
             Answer::status(429).text("too many failed login attempts for username or IP address");
         let hub = self
-            .registry(
-                Behaviour::docker_hub()
-                    .lockout_after(0)
-                    .user("bot", "right"),
-            )
+            .registry(Behaviour::docker_hub().answer(Step::Token, locked))
             .await;
         for (name, title, host, password, outcome, valid) in [
             (
@@ -363,7 +359,10 @@ impl Builder {
         );
         let silent = Behaviour::basic().answer(Step::Ping, Answer::never());
         let tls = Behaviour::basic().tls(Ca::new().server_config(&["127.0.0.1"]));
-        let ssh = Behaviour::basic().wire(Wire::ssh());
+        let portal = Behaviour::basic().answer(
+            Step::Ping,
+            Answer::status(200).html("<html>Please log in</html>"),
+        );
         for (name, title, behaviour, at, outcome) in [
             (
                 "rate-limited",
@@ -395,8 +394,8 @@ impl Builder {
             ),
             (
                 "no-registry",
-                "an SSH server on the port",
-                ssh,
+                "a captive portal answers in its place",
+                portal,
                 "ping",
                 "registry_error",
             ),
