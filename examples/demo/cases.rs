@@ -359,10 +359,6 @@ impl Builder {
         );
         let silent = Behaviour::basic().answer(Step::Ping, Answer::never());
         let tls = Behaviour::basic().tls(Ca::new().server_config(&["127.0.0.1"]));
-        let portal = Behaviour::basic().answer(
-            Step::Ping,
-            Answer::status(200).html("<html>Please log in</html>"),
-        );
         for (name, title, behaviour, at, outcome) in [
             (
                 "rate-limited",
@@ -391,13 +387,6 @@ impl Builder {
                 tls,
                 "ping",
                 "tls",
-            ),
-            (
-                "no-registry",
-                "a captive portal answers in its place",
-                portal,
-                "ping",
-                "registry_error",
             ),
         ] {
             let host = self.registry(behaviour).await;

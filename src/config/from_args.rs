@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONFIRM_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// One request. Harbor alone sleeps 1.5 s after a failed login, Quay backs off exponentially.
-const STEP_TIMEOUT: Duration = Duration::from_secs(15);
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Shorter intervals hammer, longer ones than a month are typing errors.
 const INTERVALS: (Duration, Duration) = (

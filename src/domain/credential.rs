@@ -79,17 +79,14 @@ impl Credential {
         self.registry_token.as_ref()
     }
 
-    fn exposed(&self) -> (&[u8], &[u8], Option<&[u8]>, Option<&[u8]>) {
-        (
-            self.username.expose_secret(),
-            self.password.expose_secret(),
-            self.identity_token
-                .as_ref()
-                .map(ExposeSecret::expose_secret),
-            self.registry_token
-                .as_ref()
-                .map(ExposeSecret::expose_secret),
-        )
+    fn exposed(&self) -> [Option<&[u8]>; 4] {
+        [
+            Some(&self.username),
+            Some(&self.password),
+            self.identity_token.as_ref(),
+            self.registry_token.as_ref(),
+        ]
+        .map(|part| part.map(ExposeSecret::expose_secret))
     }
 }
 

@@ -143,7 +143,7 @@ impl Reference {
 
     /// What to ask the registry for: the digest, else the tag, else `latest`.
     pub fn manifest(&self) -> &str {
-        self.digest().or(self.tag()).unwrap_or("latest")
+        self.digest().or_else(|| self.tag()).unwrap_or("latest")
     }
 }
 

@@ -5,13 +5,16 @@
 
 mod glob;
 mod intent;
+mod likeness;
 mod near_miss;
+mod rule;
 mod url;
 
 use std::{borrow::Cow, cmp::Reverse, fmt, sync::Arc};
 
 pub(crate) use intent::Intent;
-pub use near_miss::{NearMiss, Rule, near_misses};
+pub use near_miss::{NearMiss, near_misses};
+pub use rule::Rule;
 pub use url::InvalidKey;
 use url::Url;
 

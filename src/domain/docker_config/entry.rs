@@ -63,7 +63,10 @@ impl Findings {
             detail,
             ..Fault::on(&self.label, kind)
         };
-        self.faults.push(fault);
+        // Once is enough, however often a tenant repeats it.
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     fn is_poison(&self) -> bool {

@@ -10,6 +10,10 @@ pub(super) fn label(raw: &str) -> String {
         Some(at) => raw.split_at(at + "://".len()),
         None => ("", raw),
     };
+    let (rest, digest) = match rest.rsplit_once('@') {
+        Some((rest, digest)) if digest.starts_with("sha256:") => (rest, "@..."),
+        _ => (rest, ""),
+    };
     // Up to the last `@` anywhere: a password may hold slashes.
     let (user_info, rest) = match rest.rsplit_once('@') {
         Some((_, rest)) => ("...@", rest),
@@ -21,7 +25,7 @@ pub(super) fn label(raw: &str) -> String {
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (host, port) = without_secret_port(authority);
-    escape(&[scheme, user_info, host, port, path, query].concat())
+    escape(&[scheme, user_info, host, port, path, query, digest].concat())
 }
 
 /// `user:password` as a key is a mistake that people make.
@@ -45,7 +49,9 @@ fn escape(text: &str) -> String {
             break;
         }
         match c {
-            '\\' | '`' => shown.extend(c.escape_default()),
+            // Printed between backticks.
+            '`' => shown.extend(c.escape_unicode()),
+            '\\' => shown.extend(c.escape_default()),
             ' '..='~' => shown.push(c),
             _ if c.is_alphanumeric() => shown.push(c),
             _ => shown.extend(c.escape_default()),
@@ -84,13 +90,14 @@ mod tests {
         check("ada:password", "ada:...");
         check("ghcr.io?token=t", "ghcr.io...");
         check("ghcr.io#t", "ghcr.io...");
+        check("ghcr.io/app@sha256:e3b0", "ghcr.io/app@...");
     }
 
     #[test]
     fn what_cannot_be_seen_is_escaped() {
         check("ghcr.io\n", "ghcr.io\\n");
         check("a\u{202e}b\u{200b}", "a\\u{202e}b\\u{200b}");
-        check("a`b\\", "a\\`b\\\\");
+        check("a`b\\", "a\\u{60}b\\\\");
     }
 
     #[test]

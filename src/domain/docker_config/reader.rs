@@ -139,40 +139,42 @@ impl Reader {
         Parsed { entries, faults }
     }
 
-    /// Why a config that the kubelet takes gives it no credential.
+    /// Why no credential comes out of it, however well it is written.
     fn why_useless(&self, kind: SecretKind, document: Value<'_>) -> Option<FaultKind> {
-        let is_empty = self
-            .entries
-            .iter()
-            .all(|(entry, _)| entry.credential.is_anonymous());
-        if !is_empty || self.faults.iter().any(Fault::is_poison) {
+        let is_anonymous = |(entry, _): &(Entry, Vec<Fault>)| entry.credential.is_anonymous();
+        let is_all = !self.kinds.contains(FaultKind::TooLarge);
+        if !is_all || !self.entries.iter().all(is_anonymous) {
             return None;
         }
+        let is_refused = self.faults.iter().any(Fault::is_poison);
+        match kind {
+            SecretKind::DockerCfg if document.members().any(|(name, _)| name.text == "auths") => {
+                Some(FaultKind::DockerconfigjsonShape)
+            }
+            _ if is_refused => None,
+            SecretKind::DockerCfg => self.entries.is_empty().then_some(FaultKind::NoEntries),
+            SecretKind::DockerConfigJson => self.why_no_auths(document),
+        }
+    }
+
+    fn why_no_auths(&self, document: Value<'_>) -> Option<FaultKind> {
         let has = |is_wanted: &dyn Fn(&Text<'_>, Value<'_>) -> bool| {
             document
                 .members()
                 .any(|(name, value)| is_wanted(&name, value))
         };
-        let has_helper = has(&|name, _| HELPERS.iter().any(|helper| name.names(helper)));
-        match kind {
-            SecretKind::DockerCfg if has(&|name, _| name.text == "auths") => {
-                Some(FaultKind::DockerconfigjsonShape)
-            }
-            SecretKind::DockerConfigJson if has_helper => Some(FaultKind::CredentialHelpersOnly),
-            _ if !self.entries.is_empty() => None,
-            SecretKind::DockerCfg => Some(FaultKind::NoEntries),
-            SecretKind::DockerConfigJson
-                if has(&|name, value| name.names("auth") && value.kind() == Kind::Object) =>
-            {
-                Some(FaultKind::AuthInsteadOfAuths)
-            }
-            SecretKind::DockerConfigJson if has(&|_, value| is_entry(value)) => {
-                Some(FaultKind::DockercfgShape)
-            }
-            SecretKind::DockerConfigJson if has(&|name, _| name.names("auths")) => {
-                Some(FaultKind::NoEntries)
-            }
-            SecretKind::DockerConfigJson => Some(FaultKind::NoAuths),
+        if has(&|name, _| HELPERS.iter().any(|helper| name.names(helper))) {
+            Some(FaultKind::CredentialHelpersOnly)
+        } else if !self.entries.is_empty() {
+            None
+        } else if has(&|name, value| name.names("auth") && value.kind() == Kind::Object) {
+            Some(FaultKind::AuthInsteadOfAuths)
+        } else if has(&|_, value| is_entry(value)) {
+            Some(FaultKind::DockercfgShape)
+        } else if has(&|name, _| name.names("auths")) {
+            Some(FaultKind::NoEntries)
+        } else {
+            Some(FaultKind::NoAuths)
         }
     }
 }
@@ -211,9 +213,11 @@ fn mark_duplicates(entries: &mut [Entry]) -> Vec<Fault> {
             _ => {}
         }
     }
-    let mut mark = |place: usize| {
-        entries[place].faults.insert(FaultKind::DuplicateKey);
-        Fault::on(&entries[place].label(), FaultKind::DuplicateKey)
-    };
-    duplicates.into_iter().map(&mut mark).collect()
+    let mut faults = Vec::new();
+    for place in duplicates {
+        let entry = &mut entries[place];
+        entry.faults.insert(FaultKind::DuplicateKey);
+        faults.push(Fault::on(&entry.label(), FaultKind::DuplicateKey));
+    }
+    faults
 }

@@ -154,18 +154,16 @@ mod tests {
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+    /// Domain, path, tag and digest.
+    type Expected<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
+
     #[track_caller]
-    fn check(
-        text: &str,
-        expected: Result<(&str, &str, Option<&str>, Option<&str>), InvalidReference>,
-    ) {
-        let expected = expected.map(|(domain, path, tag, digest)| Parts {
-            domain,
-            path: path.to_owned(),
-            tag,
-            digest,
-        });
-        assert_eq!(split(text), expected, "{text}");
+    fn check(text: &str, expected: Result<Expected<'_>, InvalidReference>) {
+        let found = split(text);
+        let found = found
+            .as_ref()
+            .map(|parts| (parts.domain, &*parts.path, parts.tag, parts.digest));
+        assert_eq!(found, expected.as_ref().map(|parts| *parts), "{text}");
     }
 
     #[test]

@@ -50,8 +50,10 @@ impl<'a> Intent<'a> {
 
     /// Docker Hub by a name under which no credential reaches an image of it.
     pub(crate) fn is_docker_hub_alias(&self) -> bool {
-        let is_index_path = self.host == "index.docker.io" && !self.path.is_empty();
-        DOCKER_HUB_ALIASES.contains(&self.host.as_str()) || is_index_path
+        // The kubelet falls back to the bare host alone.
+        let is_more = !self.path.is_empty() || !self.port.is_empty();
+        DOCKER_HUB_ALIASES.contains(&self.host.as_str())
+            || self.host == "index.docker.io" && is_more
     }
 
     /// `/v1` or `/v2` without the slash that would make the kubelet drop it.

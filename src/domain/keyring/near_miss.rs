@@ -4,117 +4,9 @@ use super::{
     DOCKER_HUB_FALLBACK, Key, glob,
     intent::{Intent, split_port},
     is_default_registry,
+    likeness::{is_alike, label_count},
+    rule::Rule,
 };
-
-/// Registries of their own, however alike their names: never a slip of the pen for each other.
-const WELL_KNOWN: [&str; 12] = [
-    "cr.io",
-    "docker.io",
-    "gcr.io",
-    "ghcr.io",
-    "icr.io",
-    "k8s.gcr.io",
-    "lscr.io",
-    "mcr.microsoft.com",
-    "ocr.io",
-    "public.ecr.aws",
-    "quay.io",
-    "registry.k8s.io",
-];
-
-/// Below these each customer has a host of his own, so that siblings are strangers.
-const SHARED_DOMAINS: [&str; 10] = [
-    "aliyuncs.com",
-    "amazonaws.com",
-    "amazonaws.com.cn",
-    "azurecr.cn",
-    "azurecr.io",
-    "azurecr.us",
-    "github.io",
-    "jfrog.io",
-    "ocir.io",
-    "scw.cloud",
-];
-
-/// The kubelet's rule that keeps a key from matching, nearest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Rule {
-    /// `oci://ghcr.io`.
-    Scheme,
-    /// `GHCR.io`.
-    UpperCaseHost,
-    /// `https://index.docker.io/v1`.
-    V1WithoutSlash,
-    /// `registry-1.docker.io`.
-    DockerHubAlias,
-    /// `ghcr.io/org/*`.
-    GlobInPath,
-    /// `ghcr.io:443`.
-    Port,
-    /// `*.example.com` for `a.b.example.com`.
-    LabelCount,
-    /// `ghrc.io`.
-    Host,
-    /// `ghcr.io/team-b` for `ghcr.io/team-a/app`.
-    PathPrefix,
-}
-
-impl Rule {
-    /// Every rule, nearest first.
-    pub const ALL: [Self; 9] = [
-        Self::Scheme,
-        Self::UpperCaseHost,
-        Self::V1WithoutSlash,
-        Self::DockerHubAlias,
-        Self::GlobInPath,
-        Self::Port,
-        Self::LabelCount,
-        Self::Host,
-        Self::PathPrefix,
-    ];
-
-    /// The word for labels and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheme => "scheme",
-            Self::UpperCaseHost => "upper_case_host",
-            Self::V1WithoutSlash => "v1_without_slash",
-            Self::DockerHubAlias => "docker_hub_alias",
-            Self::GlobInPath => "glob_in_path",
-            Self::Port => "port",
-            Self::LabelCount => "label_count",
-            Self::Host => "host",
-            Self::PathPrefix => "path_prefix",
-        }
-    }
-
-    /// The rule in one sentence.
-    pub fn explanation(self) -> &'static str {
-        match self {
-            Self::Scheme => {
-                "A key is a host and perhaps a path: of schemes the kubelet takes off only https:// and http://."
-            }
-            Self::UpperCaseHost => {
-                "The kubelet compares hosts letter by letter, so the case must be that of the image."
-            }
-            Self::V1WithoutSlash => {
-                "The kubelet takes off /v1/ and /v2/ only with their last slash."
-            }
-            Self::DockerHubAlias => {
-                "For Docker Hub the kubelet knows only docker.io and https://index.docker.io/v1/."
-            }
-            Self::GlobInPath => "A path is a plain prefix: `*` works in the host only.",
-            Self::Port => {
-                "The port must be written in the key exactly as in the image, and in neither or both."
-            }
-            Self::LabelCount => {
-                "`*` stands for one label, so key and image must have as many dots in their hosts."
-            }
-            Self::Host => "The image names another host.",
-            Self::PathPrefix => "The path of the key must be the beginning of the repository.",
-        }
-    }
-}
 
 /// A key that nearly matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,11 +124,7 @@ impl<'a> Image<'a> {
         if key.contains('*') {
             return Err(self.is_covered_by(key).then_some(Rule::LabelCount));
         }
-        let is_related = is_within(key, &self.host)
-            || is_within(&self.host, key)
-            || are_siblings(&self.host, key)
-            || is_one_edit(&self.host, key) && !WELL_KNOWN.contains(&key);
-        Err(is_related.then_some(Rule::Host))
+        Err(is_alike(&self.host, key).then_some(Rule::Host))
     }
 
     fn labels_match(&self, key: &str) -> bool {
@@ -250,47 +138,6 @@ impl<'a> Image<'a> {
         let suffix = key.trim_start_matches(['*', '.']);
         let is_under = self.host == suffix || self.host.ends_with(&format!(".{suffix}"));
         suffix.is_empty() || key.starts_with("*.") && suffix.contains('.') && is_under
-    }
-}
-
-fn label_count(host: &str) -> usize {
-    host.split('.').count()
-}
-
-/// `registry.example.com` within `example.com`.
-fn is_within(host: &str, domain: &str) -> bool {
-    let is_below = host
-        .strip_suffix(domain)
-        .is_some_and(|rest| rest.ends_with('.'));
-    is_below && domain.contains('.') && !SHARED_DOMAINS.contains(&domain)
-}
-
-/// One label is another one, and not the one that tells customers of one provider apart.
-fn are_siblings(one: &str, other: &str) -> bool {
-    if label_count(one) != label_count(other) || label_count(one) < 3 {
-        return false;
-    }
-    let pairs = one.split('.').zip(other.split('.'));
-    let mut different = pairs.enumerate().filter(|(_, (a, b))| a != b);
-    let (Some((place, _)), None) = (different.next(), different.next()) else {
-        return false;
-    };
-    let is_shared = SHARED_DOMAINS
-        .iter()
-        .any(|domain| one.ends_with(&format!(".{domain}")));
-    place + 2 < label_count(one) && !(place == 0 && is_shared)
-}
-
-/// One character inserted, left out, changed, or swapped with its neighbour.
-fn is_one_edit(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let shared = one.iter().zip(other).take_while(|(a, b)| a == b).count();
-    match (&one[shared..], &other[shared..]) {
-        ([_, a @ ..], [_, b @ ..]) if a == b => true,
-        ([a, b, rest @ ..], [c, d, other @ ..]) if (a, b, rest) == (d, c, other) => true,
-        ([_, a @ ..], b) | (b, [_, a @ ..]) if a == b => true,
-        ([], [_]) | ([_], []) => true,
-        _ => false,
     }
 }
 

@@ -156,34 +156,36 @@ fn check_user_info(user_info: &str) -> Result<(), InvalidKey> {
 }
 
 fn unescape(text: &str, part: Part) -> Result<Cow<'_, [u8]>, InvalidKey> {
-    let bytes = text.as_bytes();
-    let mut unescaped = Vec::new();
-    let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        let mut byte = *first;
-        rest = tail;
-        if byte == b'%' {
-            let [high, low, tail @ ..] = rest else {
-                return Err(InvalidKey::Escape);
-            };
-            byte = hex(*high)? << 4 | hex(*low)?;
+    let mut rest = text.as_bytes();
+    let is_plain = |b: &u8| part == Part::Other || *b >= 0x80 || *b == b'%' || is_host_byte(*b);
+    if !rest.iter().all(is_plain) {
+        return Err(InvalidKey::Host);
+    }
+    if !rest.contains(&b'%') {
+        return Ok(Cow::Borrowed(rest));
+    }
+    let mut unescaped = Vec::with_capacity(rest.len());
+    while let [byte, tail @ ..] = rest {
+        if *byte != b'%' {
+            unescaped.push(*byte);
             rest = tail;
-            // A host may escape what is not ASCII, and its zone what could stand there as it is.
-            let is_allowed = match part {
-                Part::Host => byte >= 0x80,
-                Part::Zone => matches!(byte, b'%' | b' ') || is_host_byte(byte),
-                Part::Other => true,
-            };
-            if !is_allowed && byte != b'%' {
-                return Err(InvalidKey::Escape);
-            }
-        } else if part != Part::Other && byte < 0x80 && !is_host_byte(byte) {
-            return Err(InvalidKey::Host);
+            continue;
+        }
+        let [high, low, tail @ ..] = tail else {
+            return Err(InvalidKey::Escape);
+        };
+        let byte = hex(*high)? << 4 | hex(*low)?;
+        // A host may escape what is not ASCII, and its zone what could stand there as it is.
+        let is_allowed = match part {
+            Part::Host => byte >= 0x80 || byte == b'%',
+            Part::Zone => matches!(byte, b' ' | b'%') || is_host_byte(byte),
+            Part::Other => true,
+        };
+        if !is_allowed {
+            return Err(InvalidKey::Escape);
         }
         unescaped.push(byte);
-    }
-    if unescaped.len() == bytes.len() {
-        return Ok(Cow::Borrowed(bytes));
+        rest = tail;
     }
     Ok(Cow::Owned(unescaped))
 }

@@ -67,10 +67,12 @@ impl Registry {
             .realm_elsewhere
             .then(|| Listener::start(serve(&server, &behaviour, Place::Realm)));
         let host =
-            |listener: &Listener| format!("{}:{}", behaviour.name, listener.address().port());
+            |name: &str, listener: &Listener| format!("{name}:{}", listener.address().port());
+        let registry_name = behaviour.name.as_str();
+        let realm_name = behaviour.realm_name.as_deref().unwrap_or(registry_name);
         let hosts = Hosts {
-            registry: host(&listener),
-            realm: host(realm.as_ref().unwrap_or(&listener)),
+            registry: host(registry_name, &listener),
+            realm: host(realm_name, realm.as_ref().unwrap_or(&listener)),
         };
         lock(&server).set_hosts(hosts.clone());
         Self {

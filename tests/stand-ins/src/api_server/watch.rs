@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::vec;
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -48,11 +49,6 @@ pub(crate) fn watch(
         Err(failure) if failure.code == 410 => return Ok(stream_of(full(error_line(&failure)))),
         Err(failure) => return Err(failure),
     };
-    for item in &subscription.present {
-        if is_selected(item, &route, &query) {
-            lines.push_back(line("ADDED", &item.typed_text()));
-        }
-    }
     for change in &subscription.missed {
         lines.extend(change_line(change, &route, &query));
     }
@@ -62,6 +58,7 @@ pub(crate) fn watch(
             .then(|| Bookmarks::new(*lock(&inner.pace), deadline)),
         deadline,
         lines,
+        present: subscription.present.into_iter(),
         signals: subscription.signals,
         faults: inner.faults.subscribe(),
         silenced_by,
@@ -81,6 +78,8 @@ struct Open {
     route: Route,
     query: Query,
     lines: VecDeque<Bytes>,
+    /// Written only when its turn comes: a generated cluster does not fit into lines.
+    present: vec::IntoIter<Arc<Item>>,
     signals: mpsc::UnboundedReceiver<Signal>,
     faults: watch::Receiver<()>,
     silenced_by: Option<FaultId>,
@@ -102,6 +101,12 @@ impl Open {
             }
             if let Some(line) = self.lines.pop_front() {
                 return Some((Ok(line), self));
+            }
+            if let Some(item) = self.present.next() {
+                if is_selected(&item, &self.route, &self.query) {
+                    self.lines.push_back(line("ADDED", &item.typed_text()));
+                }
+                continue;
             }
             let bookmark_at = self.bookmarks.as_ref().map(|bookmarks| bookmarks.next);
             tokio::select! {

@@ -95,7 +95,15 @@ impl Server {
         let fill = self.fill(&what);
         let answer = match self.fixed(step, path, asked.authorization.user()) {
             Some(answer) => answer,
-            None => self.usual(&what, &asked),
+            None => {
+                let usual = self.usual(&what, &asked);
+                match step {
+                    Step::Ping | Step::Manifest | Step::Tags => {
+                        usual.header("docker-distribution-api-version", "registry/2.0")
+                    }
+                    Step::Token | Step::Other => usual,
+                }
+            }
         };
         self.log.record(LoggedRequest {
             place,
@@ -111,7 +119,6 @@ impl Server {
             status: answer.code(),
             at: Instant::now(),
         });
-        let answer = answer.header("docker-distribution-api-version", "registry/2.0");
         (answer, fill)
     }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use regcred_stand_ins::registry::{Answer, Behaviour, On, Registry, Step, Wire};
 use regcred_stand_ins::tls::Ca;
@@ -60,6 +62,13 @@ async fn with_token(registry: &Registry, path: &str, reply: &Reply) -> Reply {
     let token = reply.json()["token"].as_str().unwrap().to_owned();
     let url = format!("{}{path}", registry.url());
     get_with(&url, &[("authorization", &format!("Bearer {token}"))]).await
+}
+
+/// What a token that is a JWT says of itself.
+fn access(reply: &Reply) -> Value {
+    let token = reply.json()["token"].as_str().unwrap().to_owned();
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap());
+    serde_json::from_slice::<Value>(&claims.unwrap()).unwrap()["access"].clone()
 }
 
 fn code(reply: &Reply) -> Value {
@@ -214,6 +223,8 @@ async fn docker_hub_locks_hides_and_counts() {
         assert_eq!(reply.header("ratelimit-remaining"), remaining);
     }
     let hidden = token(&registry, bot, "org/none").await;
+    assert_eq!(access(&hidden).as_array().map(Vec::len), Some(0));
+    assert_eq!(access(&reply)[0]["name"], "org/app");
     let hidden = with_token(&registry, "/v2/org/none/manifests/1", &hidden).await;
     assert!(
         hidden
@@ -342,6 +353,7 @@ async fn answers_can_be_scripted_by_step_path_and_user() {
     }
     let moved = anonymous(&registry, "/moved").await;
     assert_eq!(moved.header("location"), format!("{}/v2/", registry.url()));
+    assert_eq!(moved.header("docker-distribution-api-version"), "");
     assert_eq!(
         anonymous(&registry, "/html").await.header("content-type"),
         "text/html"

@@ -1,0 +1,447 @@
+//! The prober in process: a clock set by hand, real registries on real sockets, one step at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use regcred_exporter::clock::Clock;
+use regcred_exporter::config::{Probe, Settings};
+use regcred_exporter::domain::cluster::{
+    Change, Cluster, ContainerSeen, ObjectName, PodSeen, Resource, SecretSeen, Uid, Watch, Which,
+};
+use regcred_exporter::domain::docker_config::SecretKind;
+use regcred_exporter::domain::expiry::Sources;
+use regcred_exporter::domain::rows::{CredentialRow, GroupRow, Rows};
+use regcred_exporter::metrics::Metrics;
+use regcred_exporter::prober::Prober;
+use regcred_exporter::registry::Client;
+use regcred_exporter::state::{Shared, State};
+use regcred_stand_ins::objects::docker_config;
+use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
+use tokio::sync::watch;
+
+use super::settings;
+
+const INTERVAL: TimeDelta = TimeDelta::minutes(15);
+
+/// A cluster, a prober and a clock.
+struct World {
+    shared: Shared,
+    clock: Clock,
+    prober: Prober,
+    now: DateTime<Utc>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Probe)) -> Self {
+        let mut settings: Settings = settings::allowing_loopback();
+        change(&mut settings.probe);
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let clock = Clock::by_hand(now);
+        let cluster = Cluster::new(Sources::default(), Which::Referenced);
+        let shared = Shared::from(State::new(cluster));
+        let metrics = Metrics::new(shared.clone(), clock.clone(), settings.probe.interval);
+        let client = Client::new(&settings.probe).unwrap();
+        let handout = watch::channel(Arc::new(settings)).1;
+        let prober = Prober::new(
+            shared.clone(),
+            handout,
+            client,
+            clock.clone(),
+            metrics,
+            Arc::default(),
+        );
+        Self {
+            shared,
+            clock,
+            prober,
+            now,
+        }
+    }
+
+    fn apply(&self, changes: impl IntoIterator<Item = Change>) {
+        self.shared.update(|state| {
+            changes
+                .into_iter()
+                .for_each(|change| state.cluster.apply(change))
+        });
+    }
+
+    /// Does all that is due now; returns when the next thing is.
+    async fn step(&mut self) -> Option<DateTime<Utc>> {
+        self.prober.step(self.now).await
+    }
+
+    /// Lets this much time pass, doing everything when it is due.
+    async fn pass(&mut self, time: TimeDelta) {
+        let end = self.now + time;
+        while let Some(next) = self.step().await.filter(|next| *next <= end) {
+            self.set(next);
+        }
+        self.set(end);
+        self.step().await;
+    }
+
+    fn set(&mut self, now: DateTime<Utc>) {
+        self.now = now;
+        self.clock.set(now);
+    }
+
+    fn rows(&self) -> Rows {
+        self.shared.read(|state| state.rows(self.now))
+    }
+
+    fn credential(&self, namespace: &str) -> CredentialRow {
+        let rows = self.rows();
+        let mut fitting = rows
+            .credentials
+            .into_iter()
+            .filter(|row| &*row.namespace == namespace);
+        fitting.next().expect("the Secret has a credential")
+    }
+
+    fn group(&self, credential: &str) -> GroupRow {
+        let rows = self.rows();
+        let mut fitting = rows
+            .groups
+            .into_iter()
+            .filter(|row| &*row.credential == credential);
+        fitting.next().expect("the credential is shown")
+    }
+
+    /// The outcome of a step, by the label's spelling.
+    fn outcome(&self, credential: &str, step: &str) -> Option<&'static str> {
+        let row = self.group(credential);
+        let found = row.steps.iter().find(|(taken, ..)| taken.as_str() == step);
+        found.map(|(_, outcome, _)| outcome.as_str())
+    }
+}
+
+fn watch_of(resource: Resource) -> Watch {
+    Watch {
+        resource,
+        namespace: None,
+    }
+}
+
+/// A pull secret `NAMESPACE/pull`.
+fn secret(namespace: &str, config: &str) -> Change {
+    Change::SecretApplied(
+        watch_of(Resource::DockerConfigJsonSecrets),
+        SecretSeen {
+            uid: uid(namespace),
+            object: ObjectName {
+                namespace: namespace.to_owned(),
+                name: "pull".to_owned(),
+            },
+            created: None,
+            changed: None,
+            kind: SecretKind::DockerConfigJson,
+            config: Some(config.as_bytes().to_vec().into()),
+            expiry_data: Default::default(),
+            annotations: Default::default(),
+            labels: Default::default(),
+            owner: None,
+        },
+    )
+}
+
+/// A pod `NAMESPACE/app` that names `pull`.
+fn pod(namespace: &str, image: &str) -> Change {
+    Change::PodApplied(
+        watch_of(Resource::Pods),
+        PodSeen {
+            uid: uid(namespace),
+            object: ObjectName {
+                namespace: namespace.to_owned(),
+                name: "app".to_owned(),
+            },
+            pull_secrets: vec!["pull".to_owned()],
+            containers: vec![ContainerSeen {
+                image: image.to_owned(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        },
+    )
+}
+
+fn deploy(namespace: &str, registry: &Registry, user: &str, password: &str) -> [Change; 2] {
+    let host = registry.host();
+    [
+        secret(namespace, &docker_config(&[(host, user, password)])),
+        pod(namespace, &format!("{host}/team/app:1")),
+    ]
+}
+
+fn uid(text: &str) -> Uid {
+    Uid(text.bytes().fold(1, |uid: u128, byte| {
+        uid.wrapping_mul(257) + u128::from(byte)
+    }))
+}
+
+fn bearer() -> Behaviour {
+    Behaviour::bearer()
+        .user("bot", "right")
+        .manifest("team/app", "1")
+}
+
+#[tokio::test]
+async fn one_namespace_with_a_revoked_secret_fails_and_only_it() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("good", &registry, "bot", "right"));
+    world.apply(deploy("revoked", &registry, "bot", "revoked"));
+    world.pass(TimeDelta::minutes(6)).await;
+    assert_eq!(world.credential("good").valid, Some(true));
+    assert_eq!(world.outcome("good/pull", "manifest"), Some("ok"));
+    assert_eq!(world.credential("revoked").valid, Some(false));
+    assert_eq!(world.outcome("revoked/pull", "token"), Some("unauthorized"));
+}
+
+#[tokio::test]
+async fn two_thousand_copies_are_one_login_per_interval_and_two_thousand_results() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::with(|probe| probe.ping_interval = Duration::from_secs(86_400));
+    for n in 0..2000 {
+        world.apply(deploy(&format!("team-{n}"), &registry, "bot", "right"));
+    }
+    world.step().await;
+    let logins = || registry.logins("bot");
+    let first = logins();
+    assert_eq!(
+        world
+            .rows()
+            .credentials
+            .iter()
+            .filter(|row| row.valid == Some(true))
+            .count(),
+        2000
+    );
+    // The phase may bring the second login after half an interval; then one each.
+    world.pass(INTERVAL * 3 / 2).await;
+    let settled = logins();
+    world.pass(INTERVAL * 10).await;
+    let per_interval = (logins() - settled) as f64 / first as f64 / 10.0;
+    assert!(
+        (0.9..=1.1).contains(&per_interval),
+        "{per_interval} conversations an interval"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_login_is_confirmed_after_five_minutes_and_then_left_alone() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "wrong"));
+    world.step().await;
+    assert_eq!(registry.refused_logins("bot"), 1);
+    assert_eq!(world.credential("a").valid, None, "not believed yet");
+    assert_eq!(
+        world.outcome("a/pull", "token"),
+        Some("unauthorized"),
+        "and said all the same"
+    );
+    assert_eq!(world.group("a/pull").first_rejected, Some(world.now));
+
+    world.pass(TimeDelta::seconds(299)).await;
+    assert_eq!(registry.refused_logins("bot"), 1);
+    world.pass(TimeDelta::seconds(1)).await;
+    assert_eq!(registry.refused_logins("bot"), 2);
+    assert_eq!(world.credential("a").valid, Some(false));
+
+    world.pass(TimeDelta::minutes(59)).await;
+    assert_eq!(registry.refused_logins("bot"), 2);
+    world
+        .pass(TimeDelta::hours(24) - TimeDelta::minutes(64))
+        .await;
+    assert_eq!(registry.refused_logins("bot"), 8, "in 24 hours");
+}
+
+#[tokio::test]
+async fn a_good_login_that_is_refused_once_stays_valid_until_confirmed() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    registry.revoke("bot");
+    while registry.refused_logins("bot") == 0 {
+        world.pass(TimeDelta::minutes(1)).await;
+    }
+    assert_eq!(
+        world.credential("a").valid,
+        Some(true),
+        "one refusal may be the registry's fault"
+    );
+    world.pass(TimeDelta::minutes(5)).await;
+    assert_eq!(world.credential("a").valid, Some(false));
+    assert_eq!(registry.refused_logins("bot"), 2);
+}
+
+#[tokio::test]
+async fn a_rotated_password_is_asked_for_at_once_and_the_old_verdict_is_gone() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "wrong"));
+    world.pass(TimeDelta::minutes(6)).await;
+    assert_eq!(world.credential("a").valid, Some(false));
+    world.apply([secret(
+        "a",
+        &docker_config(&[(registry.host(), "bot", "right")]),
+    )]);
+    world.step().await;
+    assert_eq!(world.credential("a").valid, Some(true));
+    assert_eq!(world.group("a/pull").first_rejected, None);
+    assert_eq!(world.rows().groups.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_bytes_again_are_not_asked_for() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    let logins = registry.logins("bot");
+    for _ in 0..50 {
+        world.apply([secret(
+            "a",
+            &docker_config(&[(registry.host(), "bot", "right")]),
+        )]);
+        world.step().await;
+    }
+    assert_eq!(registry.logins("bot"), logins);
+}
+
+#[tokio::test]
+async fn a_registry_gone_for_an_hour_takes_no_verdict_with_it() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    registry.stop().await;
+    world.pass(TimeDelta::hours(1)).await;
+    assert_eq!(
+        world.credential("a").valid,
+        Some(true),
+        "says nothing about the credential"
+    );
+    assert_eq!(world.rows().registries[0].up, Some(false));
+    assert_eq!(world.outcome("a/pull", "ping"), Some("connection"));
+
+    registry.start_again().await;
+    world.pass(TimeDelta::seconds(70)).await;
+    assert_eq!(world.rows().registries[0].up, Some(true));
+    assert_eq!(
+        world.outcome("a/pull", "token"),
+        Some("ok"),
+        "asked as soon as it is back"
+    );
+}
+
+#[tokio::test]
+async fn a_registry_that_asks_for_quiet_gets_it() {
+    let behaviour = bearer().answer(Step::Token, Answer::too_many_requests(1800).once());
+    let registry = Registry::start(behaviour).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    let asked = registry.requests().len();
+    world.pass(TimeDelta::seconds(1799)).await;
+    assert_eq!(registry.requests().len(), asked, "not even a ping");
+    assert_eq!(world.credential("a").valid, None);
+    world.pass(TimeDelta::seconds(1) + INTERVAL).await;
+    assert_eq!(world.credential("a").valid, Some(true));
+}
+
+#[tokio::test]
+async fn manifests_take_turns_fifty_at_a_time() {
+    let registry = Registry::start(Behaviour::basic().user("bot", "right")).await;
+    let mut world = World::new();
+    let host = registry.host();
+    world.apply([secret("a", &docker_config(&[(host, "bot", "right")]))]);
+    for n in 0..120 {
+        let mut change = pod("a", &format!("{host}/team/app-{n}:1"));
+        if let Change::PodApplied(_, pod) = &mut change {
+            pod.uid = Uid(1000 + n);
+        }
+        world.apply([change]);
+    }
+    world.step().await;
+    let asked = || {
+        registry
+            .requests()
+            .iter()
+            .filter(|request| request.step == Step::Manifest)
+            .count()
+    };
+    assert_eq!(asked(), 50);
+    world.pass(INTERVAL * 4).await;
+    let row = world.group("a/pull");
+    assert_eq!(row.repositories.get(&None), None, "each had its turn");
+    assert_eq!(row.repositories.values().sum::<u64>(), 120);
+}
+
+#[tokio::test]
+async fn what_nobody_names_any_more_is_not_asked_and_not_shown() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    world.apply([
+        Change::PodDeleted(uid("a")),
+        Change::SecretDeleted(
+            uid("a"),
+            ObjectName {
+                namespace: "a".to_owned(),
+                name: "pull".to_owned(),
+            },
+        ),
+    ]);
+    assert!(
+        world.rows().credentials.is_empty(),
+        "gone at the next scrape"
+    );
+    assert_eq!(world.step().await, None, "nothing is due ever again");
+}
+
+#[tokio::test]
+async fn a_date_inside_that_has_passed_is_a_verdict_without_a_request() {
+    let registry = Registry::start(Behaviour::basic().user("AWS", "x")).await;
+    let mut world = World::with(|probe| probe.ping_interval = Duration::from_secs(86_400));
+    let token = regcred_stand_ins::objects::ecr_password(world.now.timestamp() - 3600);
+    world.apply(deploy("a", &registry, "AWS", &token));
+    world.pass(INTERVAL * 4).await;
+    assert_eq!(world.credential("a").valid, Some(false));
+    assert_eq!(world.outcome("a/pull", "token"), Some("expired"));
+    assert_eq!(
+        registry
+            .requests()
+            .iter()
+            .filter(|request| request.user.is_some())
+            .count(),
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_date_inside_that_passes_while_we_watch_turns_the_verdict() {
+    let token_end = 1_800_000_000 + 600;
+    let token = regcred_stand_ins::objects::ecr_password(token_end);
+    let registry = Registry::start(Behaviour::basic().user("AWS", &token)).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "AWS", &token));
+    world.step().await;
+    assert_eq!(world.credential("a").valid, Some(true));
+    world.pass(TimeDelta::seconds(600 + 299)).await;
+    assert_eq!(
+        world.credential("a").valid,
+        Some(true),
+        "clocks differ by up to five minutes"
+    );
+    world.pass(TimeDelta::seconds(1)).await;
+    assert_eq!(world.credential("a").valid, Some(false));
+}
