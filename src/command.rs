@@ -1,1 +1,119 @@
-//! stub
+//! What one-shot commands share: read everything once, probe until nothing is due, answer.
+//!
+//! They are the daemon run once: the same lists or files make the same state, the same prober asks,
+//! and nothing here starts a listener or a loop.
+
+pub mod check;
+pub mod check_config;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use crate::cli::Command;
+use crate::config::{Check, Complaint, Settings};
+use crate::report::Standing;
+
+/// How a command ends (contract section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All that was asked for works.
+    Works,
+    /// Something conclusively does not, or a start failed.
+    Broken,
+    /// Nothing is proven not to work, and something could not be told.
+    Unclear,
+    /// Wrong usage, `EX_USAGE` of sysexits.h.
+    Usage,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Works => 0,
+            Self::Broken => 1,
+            Self::Unclear => 2,
+            Self::Usage => 64,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl From<Standing> for Exit {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Works => Self::Works,
+            Standing::Unclear => Self::Unclear,
+            Standing::Broken => Self::Broken,
+        }
+    }
+}
+
+/// What is wrong with the values of a command, for usage that is wrong already: every complaint at
+/// once.
+pub fn complaints(command: &Command) -> Vec<Complaint> {
+    match command {
+        Command::Run(args) | Command::CheckConfig(args) => {
+            Settings::try_from_args(args).err().unwrap_or_default()
+        }
+        Command::Check(args) => Check::try_from_args(args).err().unwrap_or_default(),
+    }
+}
+
+/// Writes an answer to stdout. A reader that has gone away, as `head` does, is no failure.
+pub fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}
+
+/// One line on stderr that is written over again and again, where that is a terminal.
+#[derive(Debug)]
+pub struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    /// Shows something only to people.
+    pub fn on_stderr() -> Self {
+        Self {
+            is_shown: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Somebody sees it.
+    pub fn is_shown(&self) -> bool {
+        self.is_shown
+    }
+
+    /// How far it is.
+    pub fn show(&self, done: usize, of: usize) {
+        self.write(&format!("\r\x1b[KAsked {done} of {of}"));
+    }
+
+    /// What is being done.
+    pub fn say(&self, what: &str) {
+        self.write(&format!("\r\x1b[K{what}"));
+    }
+
+    /// Takes the line away.
+    pub fn clear(&self) {
+        self.write("\r\x1b[K");
+    }
+
+    fn write(&self, text: &str) {
+        if self.is_shown {
+            // Nothing depends on it: a terminal that is gone takes it away by itself.
+            let mut stderr = std::io::stderr().lock();
+            let _ = stderr
+                .write_all(text.as_bytes())
+                .and_then(|()| stderr.flush());
+        }
+    }
+}

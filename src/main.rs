@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use regcred_exporter::cli::{Cli, Command, Stop};
-use regcred_exporter::config::{self, LogFormat, Process, Settings};
+use regcred_exporter::clock::Clock;
+use regcred_exporter::command::check_config::check_config;
+use regcred_exporter::command::{self, Exit, check};
+use regcred_exporter::config::{self, Check, LogFormat, Process, Settings};
 use regcred_exporter::log::{Format, Log};
 use regcred_exporter::{app, lifecycle};
 use tokio::runtime::{Builder, Runtime};
@@ -25,20 +28,50 @@ fn main() -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Err(Stop::Usage(complaints)) => return usage(&complaints),
+        Err(Stop::Usage(mut complaints, rest)) => {
+            let of_values = rest.map(|rest| command::complaints(&rest));
+            complaints.extend(of_values.iter().flatten().map(ToString::to_string));
+            return usage(&complaints);
+        }
     };
     match cli.into_command() {
         Command::Run(args) => match Settings::try_from_args(&args) {
             Ok(settings) => exit_code(daemon(settings)),
             Err(complaints) => usage(&complaints),
         },
-        Command::Check(_) | Command::CheckConfig(_) => ExitCode::FAILURE,
+        Command::Check(args) => match Check::try_from_args(&args) {
+            Ok(asked) => check(&asked),
+            Err(complaints) => usage(&complaints),
+        },
+        Command::CheckConfig(args) => match check_config(&args) {
+            Ok(text) => {
+                command::print(&text);
+                ExitCode::SUCCESS
+            }
+            Err(complaints) => usage(&complaints),
+        },
     }
 }
 
 fn daemon(settings: Settings) -> Result<()> {
     prepare(settings.process, settings.log)?;
     runtime(settings.process)?.block_on(app::run(settings))
+}
+
+fn check(asked: &Check) -> ExitCode {
+    let checked = || {
+        let settings = &asked.settings;
+        prepare(settings.process, settings.log)?;
+        let clock = Clock::system();
+        Ok(runtime(settings.process)?.block_on(check::check(asked, &clock))?)
+    };
+    match checked() {
+        Ok(report) => {
+            command::print(&check::written(&report, asked.output));
+            Exit::from(report.standing()).into()
+        }
+        Err(error) => exit_code(Err(error)),
+    }
 }
 
 /// Everything that must be so before the first secret is read.

@@ -1,1 +1,236 @@
-//! stub
+//! What one-shot commands say: every entry that was looked at, how its login fared, and what is
+//! wrong with it; for an image, the entries that the kubelet would try.
+//!
+//! A [`Report`] is a value, made from what was held and what was answered; `table` and `json` write
+//! it. It holds names, closed words and dates: nothing of a credential.
+
+mod image;
+pub mod json;
+mod lines;
+mod printable;
+pub mod table;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::cluster::{Holding, ObjectName};
+use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
+use crate::domain::expiry::Expiry;
+use crate::domain::outcome::Outcome;
+use crate::domain::rows::{Rows, Skipped};
+pub use image::{Candidate, ImageReport, Near};
+
+/// Everything that is said.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// When it was true.
+    pub at: DateTime<Utc>,
+    /// What was asked about.
+    pub about: About,
+    /// Secrets and files that spoil all others of a pod that names them, with the fault.
+    pub poisonous: Vec<(String, FaultKind)>,
+    /// What a reader should know, a line each.
+    pub notes: Vec<String>,
+    /// What could not be read, a line each.
+    pub unreadable: Vec<String>,
+}
+
+/// What a report is about.
+#[derive(Clone, Debug)]
+pub enum About {
+    /// Every entry, in the order of its Secret.
+    Credentials(Vec<Line>),
+    /// Images, in the order asked.
+    Images(Vec<ImageReport>),
+}
+
+/// One entry, at one registry.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// `namespace/name`, or the file.
+    pub source: String,
+    /// Where its login goes; none for a glob that no image needs, or a key that cannot be read.
+    pub registry: Option<String>,
+    /// Normalised key, or as written where the kubelet drops it; none for a Secret as a whole.
+    pub key: Option<String>,
+    /// What was answered.
+    pub answer: Answer,
+    /// What is wrong with it, the worst first.
+    pub faults: FaultSet,
+    /// Until when it works.
+    pub expiry: Expiry,
+    /// Manifests in use that it was refused for, its login working.
+    pub refused_manifests: u64,
+}
+
+/// What came of asking, or why nothing was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The outcome of the login, or of what kept it from happening.
+    Given(Outcome),
+    /// The registry asks for no login, so that it accepts any.
+    NotNeeded,
+    /// It was left out for a reason.
+    Skipped(Skipped),
+    /// Nothing was asked: `--offline`.
+    NotAsked,
+    /// No registry to ask: a glob that no image in use matches.
+    NoRegistry,
+    /// The kubelet does not send it; its fault says why.
+    Useless,
+    /// It was asked and nothing came.
+    Missing,
+}
+
+impl Answer {
+    /// The outcome, where there is one.
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Given(outcome) => Some(outcome),
+            Self::Skipped(Skipped::ExpiredInside) => Some(Outcome::Expired),
+            Self::NotNeeded
+            | Self::Skipped(_)
+            | Self::NotAsked
+            | Self::NoRegistry
+            | Self::Useless
+            | Self::Missing => None,
+        }
+    }
+}
+
+/// The report in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// All that was asked for works.
+    Works,
+    /// Nothing is proven not to work, and something could not be told.
+    Unclear,
+    /// Something does not work.
+    Broken,
+}
+
+/// Whether registries were asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// They were.
+    Registries,
+    /// Nobody was: `--offline`.
+    Nobody,
+}
+
+impl Report {
+    /// About every entry that is held.
+    pub fn of_credentials(
+        holdings: &[Holding],
+        rows: &Rows,
+        asked: Asked,
+        at: DateTime<Utc>,
+    ) -> Self {
+        let index = lines::Index::of(rows, asked);
+        let mut lines: Vec<Line> = holdings
+            .iter()
+            .flat_map(|holding| index.lines(holding))
+            .collect();
+        lines.extend(lines::of_other_types(holdings, rows));
+        Self {
+            at,
+            about: About::Credentials(lines),
+            poisonous: poisonous(holdings),
+            notes: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// About images.
+    pub fn of_images(images: Vec<ImageReport>, holdings: &[Holding], at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            about: About::Images(images),
+            poisonous: poisonous(holdings),
+            notes: Vec::new(),
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// The worst of all lines; what could not be read is unclear.
+    pub fn standing(&self) -> Standing {
+        let lines = match &self.about {
+            About::Credentials(lines) => lines.iter().map(Line::standing).max(),
+            About::Images(images) => images.iter().map(ImageReport::standing).max(),
+        };
+        let unreadable = if self.unreadable.is_empty() {
+            Standing::Works
+        } else {
+            Standing::Unclear
+        };
+        lines.unwrap_or(Standing::Works).max(unreadable)
+    }
+
+    /// Every kind of fault that a line shows, the worst first.
+    pub fn fault_kinds(&self) -> FaultSet {
+        let poisonous = self.poisonous.iter().map(|(_, kind)| *kind);
+        let lines = match &self.about {
+            About::Credentials(lines) => &lines[..],
+            About::Images(_) => &[],
+        };
+        let shown = lines.iter().flat_map(|line| line.faults.iter());
+        poisonous.chain(shown).collect()
+    }
+}
+
+impl Line {
+    fn standing(&self) -> Standing {
+        let is_broken = self
+            .faults
+            .worst()
+            .is_some_and(|effect| effect > Effect::Suspicious);
+        if is_broken || self.refused_manifests > 0 {
+            return Standing::Broken;
+        }
+        match (self.answer, self.answer.outcome()) {
+            (_, Some(outcome)) => standing_of(outcome),
+            (Answer::Missing, None) => Standing::Unclear,
+            (_, None) => Standing::Works,
+        }
+    }
+}
+
+/// What one outcome proves.
+fn standing_of(outcome: Outcome) -> Standing {
+    match (outcome, outcome.is_conclusive()) {
+        (Outcome::Ok, _) => Standing::Works,
+        (_, true) => Standing::Broken,
+        (_, false) => Standing::Unclear,
+    }
+}
+
+/// `namespace/name`; a file is its path.
+fn source(object: &ObjectName) -> String {
+    if object.namespace.is_empty() {
+        object.name.clone()
+    } else {
+        format!("{}/{}", object.namespace, object.name)
+    }
+}
+
+/// The fault of each Secret for which the kubelet drops them all.
+fn poisonous(holdings: &[Holding]) -> Vec<(String, FaultKind)> {
+    let is_poison = |kind: &FaultKind| kind.effect() == Effect::PoisonsAll;
+    holdings
+        .iter()
+        .filter(|holding| holding.poisons_all)
+        .filter_map(|holding| {
+            let kind = holding
+                .faults
+                .iter()
+                .map(|fault| fault.kind)
+                .find(is_poison)?;
+            Some((source(&holding.object), kind))
+        })
+        .collect()
+}
+
+fn is_useless(faults: FaultSet) -> bool {
+    faults
+        .worst()
+        .is_some_and(|effect| effect > Effect::Suspicious)
+}

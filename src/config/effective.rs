@@ -96,7 +96,8 @@ impl Settings {
 
 fn which(which: Which) -> &'static str {
     match which {
-        Which::Referenced => "referenced",
+        // Images are asked about by `check` only, which has no such flag.
+        Which::Referenced | Which::InUse => "referenced",
         Which::All => "all",
         Which::None => "none",
     }

@@ -1,30 +1,20 @@
 //! From what was typed to what the program needs, with every complaint at once.
 
+mod probe;
+mod source;
+
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::complaints::Complaints;
 use super::{
-    Check, ClusterSource, Complaint, Log, LogFormat, Output, Probe, Process, Repositories, Scope,
-    Settings, Source, Web, Which,
+    Check, Complaint, Log, LogFormat, Output, Probe, Process, Scope, Settings, Source, Web, Which,
 };
-use crate::cli::{CheckArgs, ExpiryArgs, LogArgs, ProbeArgs, RunArgs, SourceArgs};
+use crate::cli::{CheckArgs, ExpiryArgs, LogArgs, RunArgs};
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
-use crate::domain::policy::{Loopback, Policy, Private, Target};
-
-/// Conversations with one registry at a time: a burst that a small Harbor bears.
-const PER_REGISTRY: usize = 4;
-
-/// TCP and TLS together: SYNs go out at 0, 1 and 3 seconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A refusal may be the registry's bad minute; two five minutes apart are not (contract section 6).
-const CONFIRM_AFTER: Duration = Duration::from_secs(5 * 60);
-
-/// One request. Harbor alone sleeps 1.5 s after a failed login, Quay backs off exponentially.
-const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+use probe::probe;
+use source::{scope, source, watched};
 
 /// Shorter intervals hammer, longer ones than a month are typing errors.
 const INTERVALS: (Duration, Duration) = (
@@ -103,8 +93,12 @@ impl Check {
             _ => Which::All,
         };
         let mut probe = probe(&args.probe, which, &source, &mut complaints);
+        // A refusal is said as it is: nobody waits for its confirmation.
+        probe.confirm_after = INTERVALS.1;
         if args.offline {
             probe.which = Which::None;
+        } else if !args.image.is_empty() {
+            probe.which = Which::InUse;
         }
         let check = Self {
             settings: Settings {
@@ -133,197 +127,6 @@ impl Check {
         };
         complaints.none_or(check)
     }
-}
-
-/// Files when one is named, else the cluster. Empty values, as templates leave them in the
-/// environment, count as not given, here and below.
-fn source(args: &SourceArgs, complaints: &mut Complaints) -> Source {
-    let files: Vec<PathBuf> = args
-        .docker_config
-        .iter()
-        .filter(|path| !path.as_os_str().is_empty())
-        .cloned()
-        .collect();
-    let given = |path: &Option<PathBuf>| path.clone().filter(|path| path != Path::new(""));
-    let kubeconfig = given(&args.kubeconfig);
-    let context = args.context.clone().filter(|name| !name.is_empty());
-    if files.is_empty() {
-        return Source::Cluster(ClusterSource {
-            kubeconfig,
-            context,
-            ..ClusterSource::default()
-        });
-    }
-    let useless = [
-        ("--kubeconfig", kubeconfig.is_some()),
-        ("--context", context.is_some()),
-    ];
-    for (flag, _) in useless.into_iter().filter(|(_, is_given)| *is_given) {
-        complaints.add(flag, "there is no cluster where --docker-config is given");
-    }
-    Source::Files(files)
-}
-
-/// The daemon's source: with the namespaces that it watches.
-fn watched(args: &RunArgs, complaints: &mut Complaints) -> Source {
-    let namespaces = namespaces("--namespaces", &args.namespaces, complaints);
-    let excluded = namespaces_of_exclusion(args, &namespaces, complaints);
-    match source(&args.source, complaints) {
-        Source::Cluster(cluster) => Source::Cluster(ClusterSource {
-            namespaces,
-            excluded,
-            ..cluster
-        }),
-        Source::Files(files) => {
-            let useless = [
-                ("--namespaces", namespaces),
-                ("--exclude-namespaces", excluded),
-            ];
-            for (flag, _) in useless.iter().filter(|(_, names)| !names.is_empty()) {
-                complaints.add(
-                    flag,
-                    "there are no namespaces where --docker-config is given",
-                );
-            }
-            Source::Files(files)
-        }
-    }
-}
-
-fn namespaces_of_exclusion(
-    args: &RunArgs,
-    watched: &[String],
-    complaints: &mut Complaints,
-) -> Vec<String> {
-    const FLAG: &str = "--exclude-namespaces";
-    let excluded = namespaces(FLAG, &args.exclude_namespaces, complaints);
-    for name in excluded.iter().filter(|name| watched.contains(name)) {
-        complaints.about(FLAG, name, "is in --namespaces too");
-    }
-    excluded
-}
-
-fn namespaces(flag: &'static str, names: &[String], complaints: &mut Complaints) -> Vec<String> {
-    let mut read: Vec<String> = Vec::new();
-    for name in given(names) {
-        if !is_namespace(name) {
-            complaints.about(flag, name, "is no name of a namespace");
-        } else if !read.iter().any(|other| other == name) {
-            read.push(name.to_owned());
-        }
-    }
-    read
-}
-
-/// RFC 1123 label, as the API server validates it.
-fn is_namespace(name: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(is_inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-}
-
-fn scope(args: &CheckArgs, source: &Source, complaints: &mut Complaints) -> Scope {
-    const FLAG: &str = "--namespace";
-    let names: Vec<String> = args.namespace.iter().cloned().collect();
-    let namespace = namespaces(FLAG, &names, complaints).pop();
-    if let Source::Files(_) = source {
-        let useless = [
-            (FLAG, namespace.is_some()),
-            ("--all-namespaces", args.all_namespaces),
-        ];
-        for (flag, _) in useless.into_iter().filter(|(_, is_given)| *is_given) {
-            complaints.add(
-                flag,
-                "there are no namespaces where --docker-config is given",
-            );
-        }
-    }
-    match (namespace, args.all_namespaces) {
-        (Some(name), true) => {
-            complaints.add(FLAG, "excludes --all-namespaces");
-            Scope::Namespace(name)
-        }
-        (Some(name), false) => Scope::Namespace(name),
-        (None, true) => {
-            if !args.image.is_empty() {
-                let problem = "an image is pulled in one namespace: give it with --namespace";
-                complaints.add("--all-namespaces", problem);
-            }
-            Scope::AllNamespaces
-        }
-        (None, false) => Scope::CurrentNamespace,
-    }
-}
-
-fn probe(args: &ProbeArgs, which: Which, source: &Source, complaints: &mut Complaints) -> Probe {
-    let names = [
-        ("referenced", Which::Referenced),
-        ("all", Which::All),
-        ("none", Which::None),
-    ];
-    let which = match args.which.as_deref().filter(|which| !which.is_empty()) {
-        Some(named) => complaints.one_of("--probe.which", named, &names),
-        None => which,
-    };
-    let repositories = complaints.one_of(
-        "--probe.repositories",
-        &args.repositories,
-        &[
-            ("used", Repositories::Used),
-            ("one", Repositories::One),
-            ("none", Repositories::None),
-        ],
-    );
-    Probe {
-        // One pass has no intervals; the daemon sets its own.
-        interval: INTERVALS.1,
-        ping_interval: INTERVALS.1,
-        which,
-        repositories,
-        policy: policy(args, source, complaints),
-        confirm_after: CONFIRM_AFTER,
-        per_registry: PER_REGISTRY,
-        connect_timeout: CONNECT_TIMEOUT,
-        step_timeout: STEP_TIMEOUT,
-    }
-}
-
-/// Whom we may contact. A file is the user's own and so is the machine: its loopback and private
-/// registries are meant. In a cluster, loopback is the node's and private addresses are the
-/// operator's: what a tenant's Secret names is not allowed to lead there.
-fn policy(args: &ProbeArgs, source: &Source, complaints: &mut Complaints) -> Policy {
-    let (private, loopback) = match source {
-        Source::Cluster(_) => (Private::Used, Loopback::Refused),
-        Source::Files(_) => (Private::All, Loopback::Allowed),
-    };
-    let names = [
-        ("used", Private::Used),
-        ("all", Private::All),
-        ("none", Private::None),
-    ];
-    Policy {
-        allow: targets("--probe.allow", &args.allow, complaints),
-        deny: targets("--probe.deny", &args.deny, complaints),
-        plain_http: targets("--probe.plain-http", &args.plain_http, complaints),
-        private: match args.private.as_deref().filter(|named| !named.is_empty()) {
-            Some(named) => complaints.one_of("--probe.private", named, &names),
-            None => private,
-        },
-        loopback,
-    }
-}
-
-fn targets(flag: &'static str, texts: &[String], complaints: &mut Complaints) -> Vec<Target> {
-    let mut targets = Vec::new();
-    for text in given(texts) {
-        match text.parse() {
-            Ok(target) => targets.push(target),
-            Err(error) => complaints.about(flag, text, &format!("names nobody: {error}")),
-        }
-    }
-    targets
 }
 
 fn expiry(args: &ExpiryArgs, complaints: &mut Complaints) -> Sources {

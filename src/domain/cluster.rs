@@ -11,6 +11,7 @@
 mod change;
 mod claims;
 mod groups;
+mod inventory;
 mod rows;
 mod secrets;
 mod slots;
@@ -25,6 +26,7 @@ use chrono::{DateTime, Utc};
 
 pub use change::*;
 pub use groups::{Changes, Group, Which};
+pub use inventory::{Held, Holding};
 
 use super::credential::{Credential, Credentials};
 use super::exchange::Manifest;

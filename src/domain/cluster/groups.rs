@@ -25,6 +25,8 @@ pub enum Which {
     Referenced,
     /// All of them.
     All,
+    /// Those that an image of a pod needs, for `check --image`.
+    InUse,
     /// None: dates and faults only.
     None,
 }
@@ -118,6 +120,7 @@ impl Groups {
         match self.which {
             Which::Referenced => used.referenced > 0,
             Which::All => true,
+            Which::InUse => !used.manifests.is_empty(),
             Which::None => false,
         }
     }
@@ -131,7 +134,11 @@ impl Groups {
     }
 
     pub(super) fn wants_registry(&self, registry: &Registry) -> bool {
-        self.registries.contains_key(registry) && self.which != Which::None
+        match self.which {
+            Which::None => false,
+            Which::InUse => self.uses_registry(registry),
+            Which::Referenced | Which::All => self.registries.contains_key(registry),
+        }
     }
 
     pub(super) fn uses_registry(&self, registry: &Registry) -> bool {

@@ -1,0 +1,84 @@
+//! `check`: one pass over the cluster or over files, and what came of it.
+//!
+//! An image is asked about by a pod that does not exist: it names the Secrets that a new pod would
+//! have, so that graph and prober do for it what they do for any pod.
+
+mod gather;
+mod probe;
+
+use std::io::IsTerminal;
+
+use thiserror::Error;
+
+use super::Progress;
+use crate::clock::Clock;
+use crate::config::{Check, Output};
+use crate::kubernetes::client::ConnectError;
+use crate::registry::TrustError;
+use crate::report::table::Colours;
+use crate::report::{Asked, ImageReport, Report, json, table};
+use gather::Gathered;
+
+/// Why a pass could not begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// There is no cluster to look at.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Certificates of authorities could not be read.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+/// Reads everything once, asks until nothing is due, and says what came of it.
+pub async fn check(asked: &Check, clock: &Clock) -> Result<Report, StartError> {
+    let progress = Progress::on_stderr();
+    let gathered = gather::gather(asked, &progress).await?;
+    let asking = if asked.offline {
+        Asked::Nobody
+    } else {
+        probe::probe(&asked.settings, &gathered.shared, clock, &progress).await?;
+        Asked::Registries
+    };
+    progress.clear();
+    Ok(report(asked, asking, gathered, clock))
+}
+
+/// The report as `--output` wants it, for stdout.
+pub fn written(report: &Report, output: Output) -> String {
+    match output {
+        Output::Json => json::write(report),
+        Output::Table => table::write(report, colours()),
+    }
+}
+
+fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Report {
+    let now = clock.now();
+    let holdings = &gathered.holdings;
+    let mut report = if asked.images.is_empty() {
+        let rows = gathered.shared.read(|state| state.rows(now));
+        Report::of_credentials(holdings, &rows, asking, now)
+    } else {
+        let images = gathered.shared.read(|state| {
+            let of = |image| {
+                let (cluster, verdicts) = (&state.cluster, &state.verdicts);
+                ImageReport::of(image, holdings, cluster, verdicts, asking, now)
+            };
+            asked.images.iter().map(of).collect()
+        });
+        Report::of_images(images, holdings, now)
+    };
+    report.notes = gathered.notes;
+    report.unreadable = gathered.unreadable;
+    report
+}
+
+/// `NO_COLOR` as in no-color.org.
+fn colours() -> Colours {
+    let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if std::io::stdout().is_terminal() && !is_refused {
+        Colours::Shown
+    } else {
+        Colours::None
+    }
+}

@@ -1,0 +1,135 @@
+//! For one image: the entries that the kubelet would try, in its order, and the keys that nearly
+//! match.
+
+use chrono::{DateTime, Utc};
+
+use super::{Asked, Standing, is_useless, source, standing_of};
+use crate::domain::cluster::{Cluster, Held, Holding};
+use crate::domain::expiry::Expiry;
+use crate::domain::image::Reference;
+use crate::domain::keyring::{self, Key, Rule};
+use crate::domain::outcome::Outcome;
+use crate::domain::verdict::Verdicts;
+
+/// What a kubelet would do to pull one image.
+#[derive(Clone, Debug)]
+pub struct ImageReport {
+    /// As the kubelet reads it.
+    pub image: String,
+    /// What it tries, in this order; none when a Secret spoils them all.
+    pub candidates: Vec<Candidate>,
+    /// Keys that were evidently meant for it and do not match, nearest first.
+    pub near_misses: Vec<Near>,
+    /// Whether registries were asked.
+    pub asked: Asked,
+}
+
+/// One entry that the kubelet tries.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// `namespace/name`, or the file.
+    pub source: String,
+    /// Normalised key.
+    pub key: String,
+    /// Of the manifest, or of the login where it was refused; none when nobody was asked, or when
+    /// the entry is empty and the kubelet pulls anonymously with it.
+    pub outcome: Option<Outcome>,
+    /// Until when it works.
+    pub expiry: Expiry,
+    /// The entry holds nothing that could be sent.
+    pub is_useless: bool,
+}
+
+/// A key that nearly matches.
+#[derive(Clone, Debug)]
+pub struct Near {
+    /// `namespace/name`, or the file.
+    pub source: String,
+    /// Normalised key.
+    pub key: String,
+    /// The first rule that it breaks.
+    pub rule: Rule,
+}
+
+impl ImageReport {
+    /// What the kubelet would try of these Secrets, which must come in the pod's order.
+    pub fn of(
+        image: &Reference,
+        holdings: &[Holding],
+        cluster: &Cluster,
+        verdicts: &Verdicts,
+        asked: Asked,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let tried = if holdings.iter().any(|holding| holding.poisons_all) {
+            Vec::new()
+        } else {
+            keyring::lookup(entries(holdings), image.name())
+        };
+        let candidates = tried
+            .into_iter()
+            .map(|(holding, key, held)| Candidate {
+                source: source(&holding.object),
+                key: key.as_str().to_owned(),
+                outcome: answer_of(held, holding, key, |nth| {
+                    let answers = cluster.answers(verdicts, &holding.object, key, image, now);
+                    answers.get(nth).copied().flatten()
+                }),
+                expiry: held.expiry,
+                is_useless: is_useless(held.faults),
+            })
+            .collect();
+        let near_misses = keyring::near_misses(entries(holdings), image.name())
+            .into_iter()
+            .map(|near| Near {
+                source: source(&near.item.0.object),
+                key: near.key.as_str().to_owned(),
+                rule: near.rule,
+            })
+            .collect();
+        Self {
+            image: image.to_string(),
+            candidates,
+            near_misses,
+            asked,
+        }
+    }
+
+    /// One candidate that works is enough. Without any the kubelet pulls anonymously, which nobody
+    /// meant who named a Secret.
+    pub(super) fn standing(&self) -> Standing {
+        let standing = |candidate: &Candidate| match candidate.outcome {
+            Some(outcome) => standing_of(outcome),
+            None if candidate.is_useless => Standing::Broken,
+            None => match self.asked {
+                Asked::Registries => Standing::Unclear,
+                Asked::Nobody => Standing::Works,
+            },
+        };
+        let standings = self.candidates.iter().map(standing);
+        standings.min().unwrap_or(Standing::Broken)
+    }
+}
+
+type Entry<'a> = (&'a Holding, &'a Key, &'a Held);
+
+fn entries(holdings: &[Holding]) -> impl Iterator<Item = (&Key, Entry<'_>)> {
+    holdings.iter().flat_map(|holding| {
+        holding.entries.iter().filter_map(move |held| {
+            let key = held.key.as_ref()?;
+            Some((key, (holding, key, held)))
+        })
+    })
+}
+
+/// Several entries of a Secret may have one key: the answer of the nth that is sent.
+fn answer_of(
+    held: &Held,
+    holding: &Holding,
+    key: &Key,
+    nth: impl Fn(usize) -> Option<Outcome>,
+) -> Option<Outcome> {
+    let is_sent = |other: &&Held| other.key.as_ref() == Some(key) && !is_useless(other.faults);
+    let mut sent = holding.entries.iter().filter(is_sent);
+    nth(sent.position(|other| std::ptr::eq(other, held))?)
+}

@@ -1,0 +1,201 @@
+//! From what is held and what was answered to the lines of a report.
+
+use std::collections::HashMap;
+
+use super::{Answer, Asked, Line, Standing, is_useless, source, standing_of};
+use crate::domain::cluster::{Held, Holding, ObjectName};
+use crate::domain::docker_config::{FaultKind, FaultSet};
+use crate::domain::exchange::Step;
+use crate::domain::expiry::Expiry;
+use crate::domain::keyring::Key;
+use crate::domain::outcome::Outcome;
+use crate::domain::rows::{CredentialRow, GroupRow, Rows, Skipped};
+
+/// Secrets that pods name and that have another type: nothing of them is ever read.
+pub(super) fn of_other_types<'a>(
+    holdings: &'a [Holding],
+    rows: &'a Rows,
+) -> impl Iterator<Item = Line> + 'a {
+    let is_held = |namespace: &str, name: &str| {
+        holdings
+            .iter()
+            .any(|held| held.object.namespace == namespace && held.object.name == name)
+    };
+    rows.secrets
+        .iter()
+        .filter(|row| row.faults.contains(FaultKind::WrongSecretType))
+        .filter(move |row| !is_held(&row.namespace, &row.name))
+        .map(|row| Line {
+            faults: row.faults,
+            ..Line::of_whole(&ObjectName {
+                namespace: row.namespace.to_string(),
+                name: row.name.to_string(),
+            })
+        })
+}
+
+/// Rows by the entry that they are about.
+pub(super) struct Index<'a> {
+    credentials: HashMap<(&'a str, &'a str, &'a str), Vec<&'a CredentialRow>>,
+    groups: HashMap<(&'a str, &'a str), &'a GroupRow>,
+    asked: Asked,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn of(rows: &'a Rows, asked: Asked) -> Self {
+        let mut credentials: HashMap<_, Vec<_>> = HashMap::new();
+        for row in &rows.credentials {
+            credentials
+                .entry((&*row.namespace, &*row.name, &*row.key))
+                .or_default()
+                .push(row);
+        }
+        let groups = rows
+            .groups
+            .iter()
+            .map(|row| ((&*row.credential, row.registry.as_str()), row))
+            .collect();
+        Self {
+            credentials,
+            groups,
+            asked,
+        }
+    }
+
+    /// Lines of each entry that could be read, then of each that could not, then of the whole.
+    pub(super) fn lines(&self, holding: &Holding) -> Vec<Line> {
+        let mut lines: Vec<Line> = holding
+            .entries
+            .iter()
+            .flat_map(|held| self.lines_of(holding, held))
+            .collect();
+        let is_read = |label: &str| holding.entries.iter().any(|held| held.label == label);
+        let mut whole = Line::of_whole(&holding.object);
+        for fault in &holding.faults {
+            let Some(label) = &fault.key else {
+                whole.faults.insert(fault.kind);
+                continue;
+            };
+            if is_read(label) {
+                continue;
+            }
+            let of_label = |line: &&mut Line| line.key.as_deref() == Some(label);
+            match lines.iter_mut().find(of_label) {
+                Some(line) => {
+                    line.faults.insert(fault.kind);
+                }
+                None => lines.push(Line {
+                    registry: Key::normalise(label).ok().and_then(|key| registry_of(&key)),
+                    key: Some(label.clone()),
+                    faults: FaultSet::from_iter([fault.kind]),
+                    ..Line::of_whole(&holding.object)
+                }),
+            }
+        }
+        if !whole.faults.is_empty() {
+            lines.push(whole);
+        }
+        lines
+    }
+
+    fn lines_of(&self, holding: &Holding, held: &Held) -> Vec<Line> {
+        let line = Line {
+            registry: held.key.as_ref().and_then(registry_of),
+            key: Some(
+                held.key
+                    .as_ref()
+                    .map_or(&*held.label, Key::as_str)
+                    .to_owned(),
+            ),
+            answer: self.without_row(held),
+            faults: held.faults,
+            expiry: held.expiry,
+            ..Line::of_whole(&holding.object)
+        };
+        let object = &holding.object;
+        let rows = held.key.as_ref().and_then(|key| {
+            let name = (&*object.namespace, &*object.name, key.as_str());
+            self.credentials.get(&name)
+        });
+        match rows {
+            Some(rows) if !is_useless(held.faults) => rows
+                .iter()
+                .map(|row| Line {
+                    registry: Some(row.registry.as_str().to_owned()),
+                    answer: self.answer(row),
+                    refused_manifests: self.refused_manifests(row),
+                    ..line.clone()
+                })
+                .collect(),
+            _ => vec![line],
+        }
+    }
+
+    fn without_row(&self, held: &Held) -> Answer {
+        if is_useless(held.faults) {
+            Answer::Useless
+        } else if held
+            .key
+            .as_ref()
+            .is_some_and(|key| key.registry().is_none())
+        {
+            Answer::NoRegistry
+        } else {
+            match self.asked {
+                Asked::Registries => Answer::Missing,
+                Asked::Nobody => Answer::NotAsked,
+            }
+        }
+    }
+
+    fn answer(&self, row: &CredentialRow) -> Answer {
+        match (row.outcome, row.skipped, self.asked) {
+            (Some(outcome), ..) => Answer::Given(outcome),
+            (None, Some(Skipped::ExpiredInside), _) => Answer::Skipped(Skipped::ExpiredInside),
+            (None, _, Asked::Nobody) => Answer::NotAsked,
+            (None, Some(skipped), _) => Answer::Skipped(skipped),
+            (None, None, _) if self.answered_without_login(row) => Answer::NotNeeded,
+            (None, None, _) => Answer::Missing,
+        }
+    }
+
+    fn group(&self, row: &CredentialRow) -> Option<&GroupRow> {
+        let name = (&*row.credential, row.registry.as_str());
+        self.groups.get(&name).copied()
+    }
+
+    /// The registry answered the ping and asked for nothing.
+    fn answered_without_login(&self, row: &CredentialRow) -> bool {
+        self.group(row)
+            .is_some_and(|group| group.steps.iter().any(|(step, ..)| *step == Step::Ping))
+    }
+
+    fn refused_manifests(&self, row: &CredentialRow) -> u64 {
+        let repositories = self.group(row).map(|group| &group.repositories);
+        let is_refused = |outcome: Outcome| standing_of(outcome) == Standing::Broken;
+        repositories
+            .into_iter()
+            .flatten()
+            .filter(|(outcome, _)| outcome.is_some_and(is_refused))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+impl Line {
+    fn of_whole(object: &ObjectName) -> Self {
+        Self {
+            source: source(object),
+            registry: None,
+            key: None,
+            answer: Answer::Useless,
+            faults: FaultSet::default(),
+            expiry: Expiry::UNKNOWN,
+            refused_manifests: 0,
+        }
+    }
+}
+
+fn registry_of(key: &Key) -> Option<String> {
+    key.registry().map(|registry| registry.as_str().to_owned())
+}

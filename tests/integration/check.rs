@@ -1,0 +1,736 @@
+//! `check` against real sockets: what it says, in which words, with which exit code.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Once;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use regcred_exporter::cli::{Cli, Command};
+use regcred_exporter::clock::Clock;
+use regcred_exporter::command::{Exit, check, check_config};
+use regcred_exporter::config::{Check, Output};
+use regcred_exporter::report::table::{self, Colours};
+use regcred_exporter::report::{Report, json};
+use regcred_stand_ins::api_server::{ApiServer, Fault, Resource};
+use regcred_stand_ins::objects;
+use regcred_stand_ins::registry::{Answer, Behaviour, Registry};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const CANARY: &str = "c4n4ry-pa55word";
+
+/// Two hours after the ECR payload of [`expired`] ended.
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_757_154_499, 0).unwrap()
+}
+
+/// A registry with a user `good`, one image, and nothing else.
+async fn registry() -> Registry {
+    Registry::start(
+        Behaviour::basic()
+            .user("good", CANARY)
+            .user_for("narrow", CANARY, &["org/other"])
+            .manifest("org/app", "1.0"),
+    )
+    .await
+}
+
+/// A docker config in a directory of its own.
+struct Config {
+    path: PathBuf,
+    _directory: TempDir,
+}
+
+impl Config {
+    fn of(content: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("config.json");
+        fs::write(&path, content).unwrap();
+        Self {
+            path,
+            _directory: directory,
+        }
+    }
+
+    fn with(entries: &[(&str, &str)]) -> Self {
+        let auths: Vec<String> = entries
+            .iter()
+            .map(|(key, auth)| format!("{}:{{\"auth\":\"{auth}\"}}", json!(key)))
+            .collect();
+        Self::of(&format!("{{\"auths\":{{{}}}}}", auths.join(",")))
+    }
+
+    fn source(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+}
+
+fn basic(username: &str, password: &str) -> String {
+    STANDARD.encode(format!("{username}:{password}"))
+}
+
+/// An ECR password whose date has passed.
+fn expired() -> String {
+    let payload = format!(r#"{{"payload":"{CANARY}","expiration":1757147299}}"#);
+    basic("AWS", &STANDARD.encode(payload))
+}
+
+fn asked(line: &str) -> Check {
+    let args = ["regcred-exporter", "check"].into_iter();
+    let cli = Cli::read(args.chain(line.split_whitespace())).unwrap();
+    let Command::Check(args) = cli.into_command() else {
+        panic!("{line}");
+    };
+    Check::try_from_args(&args).unwrap()
+}
+
+async fn checked(line: &str) -> Report {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    let report = check::check(&asked(line), &Clock::by_hand(now()))
+        .await
+        .unwrap();
+    let said = format!("{report:?}{}{}", written(&report), json::write(&report));
+    for secret in [CANARY, &STANDARD.encode(CANARY)] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    report
+}
+
+fn exit(report: &Report) -> u8 {
+    Exit::from(report.standing()).code()
+}
+
+fn written(report: &Report) -> String {
+    table::write(report, Colours::None)
+}
+
+fn read(report: &Report) -> Value {
+    serde_json::from_str(&json::write(report)).unwrap()
+}
+
+/// Good, wrong, expired and malformed: what the issue must show.
+async fn mixed() -> (Registry, Config) {
+    let registry = registry().await;
+    let host = registry.host();
+    let config = Config::with(&[
+        (&format!("{host}/good"), &basic("good", CANARY)),
+        (&format!("{host}/wrong"), &basic("wrong", "guess")),
+        (&format!("{host}/expired"), &expired()),
+        ("ghcr.io", "{{ .auth }}"),
+    ]);
+    (registry, config)
+}
+
+#[tokio::test]
+async fn one_good_one_wrong_one_expired_one_malformed() {
+    let (registry, config) = mixed().await;
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    let host = registry.host();
+    let entry = |registry: &str, key: &str, outcome: Value, faults: Value| {
+        json!({
+            "source": config.source(),
+            "registry": registry,
+            "key": key,
+            "outcome": outcome,
+            "faults": faults,
+            "expires_at": null,
+            "expiry_source": "none",
+        })
+    };
+    let mut expired = entry(
+        host,
+        &format!("{host}/expired"),
+        json!("expired"),
+        json!([]),
+    );
+    expired["expires_at"] = json!("2025-09-06T08:28:19Z");
+    expired["expiry_source"] = json!("ecr");
+    assert_eq!(
+        read(&report),
+        json!({"credentials": [
+            entry(host, &format!("{host}/good"), json!("ok"), json!([])),
+            entry(host, &format!("{host}/wrong"), json!("unauthorized"), json!([])),
+            expired,
+            entry("ghcr.io", "ghcr.io", Value::Null, json!(["auth_placeholder"])),
+        ]})
+    );
+    assert_eq!(exit(&report), 1);
+    assert_eq!(
+        (registry.logins("good"), registry.refused_logins("wrong")),
+        (1, 1)
+    );
+    assert_eq!(
+        registry.refused_logins("AWS"),
+        0,
+        "an expired credential is not sent"
+    );
+}
+
+#[tokio::test]
+async fn the_table_says_it_to_people() {
+    let (registry, config) = mixed().await;
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    let text = written(&report)
+        .replace(config.source(), "FILE")
+        .replace(registry.host(), "HOST");
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .take(5)
+        .map(|line| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            vec!["SOURCE", "REGISTRY", "KEY", "OUTCOME", "EXPIRES", "FAULTS"],
+            vec!["FILE", "HOST", "HOST/good", "ok", "-"],
+            vec!["FILE", "HOST", "HOST/wrong", "unauthorized", "-"],
+            vec![
+                "FILE",
+                "HOST",
+                "HOST/expired",
+                "expired",
+                "2 h ago (2025-09-06T08:28:19Z, ecr)"
+            ],
+            vec!["FILE", "ghcr.io", "ghcr.io", "-", "-", "auth_placeholder"],
+        ]
+    );
+    let below: Vec<&str> = text.lines().skip(5).collect();
+    assert_eq!(
+        below,
+        [
+            "",
+            "FILE: the kubelet uses none of its entries, and no other pull secret of a pod that \
+             names it, until auth_placeholder is fixed.",
+            "",
+            "auth_placeholder (the kubelet drops every pull secret of the pod): `auth` is a \
+             placeholder that nobody has replaced.",
+            "    Render the template, then create the Secret again.",
+        ]
+    );
+}
+
+#[test]
+fn columns_are_aligned_whatever_is_in_them() {
+    let config = Config::with(&[
+        ("a.example", &basic("u", "p")),
+        ("longer.example/path", &basic("u", "p")),
+    ]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let line = format!("--offline --docker-config {}", config.source());
+    let text = written(&runtime.block_on(checked(&line)));
+    let mut columns: Vec<usize> = text
+        .lines()
+        .take(3)
+        .map(|line| {
+            line.find("not asked")
+                .or_else(|| line.find("OUTCOME"))
+                .unwrap()
+        })
+        .collect();
+    columns.dedup();
+    assert_eq!(columns.len(), 1, "{text}");
+    assert!(text.lines().all(|line| !line.ends_with(' ')), "{text}");
+}
+
+#[tokio::test]
+async fn all_that_works_is_zero() {
+    let registry = registry().await;
+    let config = Config::with(&[(registry.host(), &basic("good", CANARY))]);
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    assert_eq!(read(&report)["credentials"][0]["outcome"], "ok");
+    assert_eq!(exit(&report), 0);
+}
+
+#[tokio::test]
+async fn a_registry_without_login_accepts_any() {
+    let registry = Registry::start(Behaviour::open()).await;
+    let config = Config::with(&[(registry.host(), &basic("good", CANARY))]);
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    assert_eq!(read(&report)["credentials"][0]["outcome"], Value::Null);
+    assert!(written(&report).contains("no login needed"));
+    assert_eq!(exit(&report), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_is_two() {
+    let registry = registry().await;
+    let config = Config::with(&[(registry.host(), &basic("good", CANARY))]);
+    registry.stop().await;
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    assert_eq!(read(&report)["credentials"][0]["outcome"], "connection");
+    assert_eq!(exit(&report), 2);
+
+    let report = checked("--docker-config /nowhere/config.json").await;
+    assert_eq!(exit(&report), 2);
+    assert!(written(&report).contains("failed to read `/nowhere/config.json`: No such file"));
+}
+
+#[tokio::test]
+async fn what_does_not_work_outweighs_what_cannot_be_told() {
+    let registry = registry().await;
+    let config = Config::with(&[(registry.host(), &basic("wrong", "guess"))]);
+    let line = format!(
+        "--docker-config {} --docker-config /nowhere",
+        config.source()
+    );
+    let report = checked(&line).await;
+    assert_eq!(exit(&report), 1);
+    assert_eq!(read(&report)["credentials"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn offline_contacts_nobody() {
+    let (registry, config) = mixed().await;
+    let report = checked(&format!("--offline --docker-config {}", config.source())).await;
+    let credentials = &read(&report)["credentials"];
+    assert_eq!(credentials[0]["outcome"], Value::Null);
+    assert_eq!(credentials[2]["outcome"], "expired");
+    assert_eq!(exit(&report), 1);
+    assert_eq!(registry.connections(), 0);
+
+    let sound = Config::with(&[(registry.host(), &basic("good", CANARY))]);
+    let report = checked(&format!("--offline --docker-config {}", sound.source())).await;
+    assert_eq!(exit(&report), 0);
+    assert!(written(&report).contains("not asked"));
+}
+
+#[tokio::test]
+async fn an_unreadable_whole_and_useless_entries_have_a_line() {
+    for (content, key, fault) in [
+        ("{", Value::Null, "invalid_json"),
+        ("{}", Value::Null, "no_auths"),
+        (r#"{"auths":{}}"#, Value::Null, "no_entries"),
+        (
+            r#"{"auths":{"ghcr.io":{}}}"#,
+            json!("ghcr.io"),
+            "empty_entry",
+        ),
+        (
+            r#"{"auths":{"GHCR.io":{"auth":"dTpw"}}}"#,
+            json!("GHCR.io"),
+            "key_upper_case_host",
+        ),
+        (
+            r#"{"auths":{"ghcr io":{"auth":"dTpw"}}}"#,
+            json!("ghcr io"),
+            "key_invalid",
+        ),
+        (
+            r#"{"auths":{"ghcr.io":{"auth":"dTpw"}},"HttpHeaders":[]}"#,
+            Value::Null,
+            "http_headers_not_strings",
+        ),
+    ] {
+        let config = Config::of(content);
+        let report = checked(&format!("--offline --docker-config {}", config.source())).await;
+        let credentials = read(&report)["credentials"].as_array().unwrap().clone();
+        let faulty = credentials.last().unwrap();
+        assert_eq!(faulty["faults"], json!([fault]), "{content}");
+        assert_eq!(faulty["key"], key, "{content}");
+        assert_eq!(faulty["outcome"], Value::Null, "{content}");
+        assert_eq!(exit(&report), 1, "{content}");
+        assert!(
+            written(&report).contains(&format!("{fault} (")),
+            "{content}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_suspicious_entry_is_said_and_no_failure() {
+    let registry = registry().await;
+    let config = Config::of(&format!(
+        r#"{{"auths":{{"{}":{{"auth":"{}","username":"other"}}}}}}"#,
+        registry.host(),
+        basic("good", CANARY)
+    ));
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    let credential = &read(&report)["credentials"][0];
+    assert_eq!(credential["outcome"], "ok");
+    assert_eq!(credential["faults"], json!(["auth_contradicts"]));
+    assert_eq!(exit(&report), 0);
+}
+
+#[tokio::test]
+async fn a_glob_that_no_image_needs_has_a_line() {
+    let config = Config::with(&[("*.example.com", &basic("u", "p"))]);
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    let credential = &read(&report)["credentials"][0];
+    assert_eq!(
+        (&credential["registry"], &credential["key"]),
+        (&Value::Null, &json!("*.example.com"))
+    );
+    assert!(written(&report).contains("no image in use"));
+    assert_eq!(exit(&report), 0);
+}
+
+#[tokio::test]
+async fn no_key_commands_a_terminal() {
+    let config =
+        Config::of("{\"auths\":{\"ev\\u001b[31mil\\u202e.example\\u009b\":{\"auth\":\"dTpw\"}}}");
+    let report = checked(&format!("--offline --docker-config {}", config.source())).await;
+    for text in [written(&report), json::write(&report)] {
+        let is_fit = |c: char| c == '\n' || (' '..='~').contains(&c);
+        assert!(text.chars().all(is_fit), "{text:?}");
+        assert!(text.contains(".example"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn colours_are_for_terminals() {
+    let (_registry, config) = mixed().await;
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    let coloured = table::write(&report, Colours::Shown);
+    for word in ["\x1b[32mok\x1b[0m", "\x1b[31munauthorized\x1b[0m"] {
+        assert!(coloured.contains(word), "{coloured:?}");
+    }
+    assert!(
+        !check::written(&report, Output::Table).contains('\x1b'),
+        "stdout is a pipe here"
+    );
+}
+
+#[tokio::test]
+async fn an_image_has_candidates_in_the_order_of_the_kubelet() {
+    let registry = registry().await;
+    let host = registry.host();
+    let config = Config::with(&[
+        (host, &basic("good", CANARY)),
+        (&format!("{host}/org"), &basic("narrow", CANARY)),
+        (&format!("{host}/org/app"), &expired()),
+        (&format!("{host}/other"), &basic("wrong", "guess")),
+    ]);
+    let report = checked(&format!(
+        "--docker-config {} --image {host}/org/app:1.0",
+        config.source()
+    ))
+    .await;
+    let candidate = |key: &str, outcome: &str, expires_at: Value| json!({"source": config.source(), "key": format!("{host}{key}"), "outcome": outcome, "expires_at": expires_at});
+    assert_eq!(
+        read(&report),
+        json!({
+            "image": format!("{host}/org/app:1.0"),
+            "candidates": [
+                candidate("/org/app", "expired", json!("2025-09-06T08:28:19Z")),
+                candidate("/org", "forbidden", Value::Null),
+                candidate("", "ok", Value::Null),
+            ],
+            "near_misses": [
+                {"source": config.source(), "key": format!("{host}/other"), "rule": "path_prefix"},
+            ],
+        })
+    );
+    assert_eq!(exit(&report), 0, "one that works is enough");
+    let text = written(&report);
+    assert!(text.contains("Keys that nearly match:"), "{text}");
+}
+
+#[tokio::test]
+async fn an_image_sends_no_other_credential() {
+    let registry = registry().await;
+    let (host, stranger) = (registry.host(), Registry::start(Behaviour::basic()).await);
+    let config = Config::with(&[
+        (host, &basic("good", CANARY)),
+        (&format!("{host}/other"), &basic("wrong", "guess")),
+        (stranger.host(), &basic("wrong", "guess")),
+    ]);
+    let report = checked(&format!(
+        "--docker-config {} --image {host}/org/app:1.0",
+        config.source()
+    ))
+    .await;
+    assert_eq!(exit(&report), 0);
+    assert_eq!(registry.refused_logins("wrong"), 0);
+    assert_eq!(stranger.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_image_that_no_candidate_can_pull_is_one() {
+    let registry = registry().await;
+    let host = registry.host();
+    let wrong = Config::with(&[(host, &basic("wrong", "guess"))]);
+    let line = |config: &Config, image: &str| {
+        format!("--docker-config {} --image {host}/{image}", config.source())
+    };
+    let report = checked(&line(&wrong, "org/app:1.0")).await;
+    assert_eq!(read(&report)["candidates"][0]["outcome"], "unauthorized");
+    assert_eq!(exit(&report), 1);
+
+    let good = Config::with(&[(host, &basic("good", CANARY))]);
+    let report = checked(&line(&good, "org/app:2.0")).await;
+    assert_eq!(read(&report)["candidates"][0]["outcome"], "not_found");
+    assert_eq!(exit(&report), 1);
+
+    registry.stop().await;
+    let report = checked(&line(&good, "org/app:1.0")).await;
+    assert_eq!(read(&report)["candidates"][0]["outcome"], "connection");
+    assert_eq!(exit(&report), 2);
+}
+
+#[tokio::test]
+async fn an_image_without_candidates_is_one() {
+    let config = Config::with(&[("GHCR.io", &basic("u", "p")), ("quay.io", &basic("u", "p"))]);
+    let report = checked(&format!(
+        "--offline --docker-config {} --image ghcr.io/org/app",
+        config.source()
+    ))
+    .await;
+    assert_eq!(
+        read(&report),
+        json!({
+            "image": "ghcr.io/org/app",
+            "candidates": [],
+            "near_misses": [{"source": config.source(), "key": "GHCR.io", "rule": "upper_case_host"}],
+        })
+    );
+    assert_eq!(exit(&report), 1);
+    assert!(written(&report).contains("No entry matches"));
+}
+
+#[tokio::test]
+async fn a_malformed_entry_takes_every_candidate_away() {
+    let (registry, config) = mixed().await;
+    let image = format!("{}/good/app", registry.host());
+    let report = checked(&format!(
+        "--docker-config {} --image {image}",
+        config.source()
+    ))
+    .await;
+    assert_eq!(read(&report)["candidates"], json!([]));
+    assert_eq!(exit(&report), 1);
+    let text = written(&report);
+    assert!(text.contains("The kubelet tries no entry"), "{text}");
+    assert!(text.contains("until auth_placeholder is fixed"), "{text}");
+}
+
+#[tokio::test]
+async fn an_empty_entry_is_tried_anonymously() {
+    let config = Config::of(r#"{"auths":{"ghcr.io":{}}}"#);
+    let report = checked(&format!(
+        "--offline --docker-config {} --image ghcr.io/org/app",
+        config.source()
+    ))
+    .await;
+    assert_eq!(read(&report)["candidates"][0]["outcome"], Value::Null);
+    assert!(written(&report).contains("anonymous"));
+    assert_eq!(exit(&report), 1);
+}
+
+#[tokio::test]
+async fn two_images_are_two_objects_and_offline_says_nothing_of_them() {
+    let config = Config::with(&[
+        ("ghcr.io", &basic("u", "p")),
+        ("docker.io", &basic("u", "p")),
+    ]);
+    let line = format!(
+        "--offline --docker-config {} --image ghcr.io/org/app nginx",
+        config.source()
+    );
+    let report = checked(&line).await;
+    let text = json::write(&report);
+    let images: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(images[0]["image"], "ghcr.io/org/app");
+    assert_eq!(images[1]["image"], "docker.io/library/nginx");
+    assert_eq!(images[1]["candidates"][0]["key"], "docker.io");
+    assert_eq!(exit(&report), 0);
+}
+
+#[tokio::test]
+async fn a_registry_that_wants_quiet_is_not_waited_for() {
+    let registry = registry().await;
+    let refusal = Answer::status(429).header("retry-after", "600");
+    registry.change(|behaviour| behaviour.no_credentials(refusal));
+    let config = Config::with(&[(registry.host(), &basic("good", CANARY))]);
+    let report = checked(&format!("--docker-config {}", config.source())).await;
+    assert_eq!(exit(&report), 2);
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_a_failed_start() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let asked = asked("-n shop --kubeconfig /nowhere/kubeconfig");
+    let error = runtime
+        .block_on(check::check(&asked, &Clock::by_hand(now())))
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "failed to read kubeconfig `/nowhere/kubeconfig`"
+    );
+}
+
+#[test]
+fn check_config_prints_what_it_read() {
+    let args = |line: &str| {
+        let args = ["regcred-exporter", "check-config"].into_iter();
+        match Cli::read(args.chain(line.split_whitespace()))
+            .unwrap()
+            .into_command()
+        {
+            Command::CheckConfig(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    };
+    let text = check_config::check_config(&args("--probe.interval 1h")).unwrap();
+    assert!(
+        text.contains("--probe.interval=1h\n") && text.contains("--probe.which=referenced\n"),
+        "{text}"
+    );
+    let complaints =
+        check_config::check_config(&args("--probe.interval 1x --log.level x")).unwrap_err();
+    assert_eq!(complaints.len(), 2);
+}
+
+/// A cluster with a namespace `shop` of four Secrets, and the kubeconfig for it.
+async fn cluster(registry: &Registry) -> (ApiServer, Config) {
+    let host = registry.host();
+    let api = ApiServer::start().await;
+    let config = |user: &str, password: &str| objects::docker_config(&[(host, user, password)]);
+    api.apply(objects::namespace("shop"));
+    api.apply(objects::pull_secret(
+        "shop",
+        "good",
+        &config("good", CANARY),
+    ));
+    api.apply(objects::pull_secret(
+        "shop",
+        "wrong",
+        &config("wrong", "guess"),
+    ));
+    api.apply(objects::pull_secret(
+        "other",
+        "also-wrong",
+        &config("other", "guess"),
+    ));
+    api.apply(objects::opaque_secret("shop", "opaque", &[("a", "b")]));
+    api.apply(objects::service_account(
+        "shop",
+        "default",
+        &["opaque", "gone", "good"],
+    ));
+    let kubeconfig = Config::of(&api.kubeconfig());
+    (api, kubeconfig)
+}
+
+fn sources(report: &Report) -> Vec<(String, Value, Value)> {
+    let credentials = read(report)["credentials"].as_array().unwrap().clone();
+    credentials
+        .into_iter()
+        .map(|credential| {
+            let source = credential["source"].as_str().unwrap().to_owned();
+            (
+                source,
+                credential["outcome"].clone(),
+                credential["faults"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_namespace_is_looked_at_whole() {
+    let registry = registry().await;
+    let (_api, kubeconfig) = cluster(&registry).await;
+    let allow = format!(
+        "--kubeconfig {} --probe.allow 127.0.0.1",
+        kubeconfig.source()
+    );
+    let report = checked(&format!("-n shop {allow}")).await;
+    assert_eq!(
+        sources(&report),
+        [
+            ("shop/good".to_owned(), json!("ok"), json!([])),
+            ("shop/wrong".to_owned(), json!("unauthorized"), json!([])),
+            (
+                "shop/opaque".to_owned(),
+                Value::Null,
+                json!(["wrong_secret_type"])
+            ),
+        ]
+    );
+    assert_eq!(exit(&report), 1);
+
+    let all = checked(&format!("-A {allow}")).await;
+    let found = sources(&all);
+    assert!(
+        found.contains(&("other/also-wrong".to_owned(), Value::Null, json!([]))),
+        "{found:?}"
+    );
+    assert!(written(&all).contains("skipped: not_referenced"));
+    assert_eq!(registry.refused_logins("other"), 0);
+}
+
+#[tokio::test]
+async fn loopback_is_the_nodes_in_a_cluster() {
+    let registry = registry().await;
+    let (_api, kubeconfig) = cluster(&registry).await;
+    let report = checked(&format!("-n other --kubeconfig {}", kubeconfig.source())).await;
+    assert_eq!(
+        sources(&report),
+        [("other/also-wrong".to_owned(), json!("blocked"), json!([]))]
+    );
+    assert_eq!((exit(&report), registry.connections()), (2, 0));
+}
+
+#[tokio::test]
+async fn an_image_is_tried_with_the_list_of_the_service_account() {
+    let registry = registry().await;
+    let (_api, kubeconfig) = cluster(&registry).await;
+    let image = format!("{}/org/app:1.0", registry.host());
+    let allow = format!(
+        "--kubeconfig {} --probe.allow 127.0.0.1",
+        kubeconfig.source()
+    );
+    let report = checked(&format!("-n shop --image {image} {allow}")).await;
+    assert_eq!(
+        read(&report)["candidates"],
+        json!([{"source": "shop/good", "key": registry.host(), "outcome": "ok", "expires_at": null}])
+    );
+    assert_eq!((exit(&report), registry.refused_logins("wrong")), (0, 0));
+    let text = written(&report);
+    for name in ["opaque", "gone"] {
+        assert!(
+            text.contains(&format!("lists {name}, which is no pull secret")),
+            "{text}"
+        );
+    }
+
+    let report = checked(&format!("-n other --image {image} {allow}")).await;
+    assert_eq!(read(&report)["candidates"][0]["outcome"], "unauthorized");
+    assert!(written(&report).contains("a pod must name them itself"));
+}
+
+#[tokio::test]
+async fn what_may_not_be_listed_is_two() {
+    let registry = registry().await;
+    let (api, kubeconfig) = cluster(&registry).await;
+    api.inject(Fault::forbidden(Resource::Pods));
+    let report = checked(&format!(
+        "-n shop --offline --kubeconfig {}",
+        kubeconfig.source()
+    ))
+    .await;
+    assert_eq!(
+        report.unreadable,
+        ["failed to list pods: the API server forbids it (403)"]
+    );
+    api.inject(Fault::forbidden(Resource::Secrets));
+    let report = checked(&format!(
+        "-n shop --offline --kubeconfig {}",
+        kubeconfig.source()
+    ))
+    .await;
+    assert_eq!(exit(&report), 2);
+}
