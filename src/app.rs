@@ -92,7 +92,10 @@ impl App {
         let shared = Shared::from(State::new(cluster));
         let clock = Clock::system();
         Self {
-            metrics: Metrics::new(shared.clone(), clock.clone(), settings.probe.interval),
+            metrics: {
+                let clock = clock.clone();
+                Metrics::new(shared.clone(), move || clock.now(), settings.probe.interval)
+            },
             readiness: Readiness::new(shutdown.clone()),
             handout: watch::Sender::new(Arc::clone(&settings)),
             wake: Arc::default(),

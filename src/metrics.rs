@@ -18,10 +18,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
-use crate::clock::Clock;
 use crate::domain::rows::Rows;
 use crate::domain::watches::WatchHealth;
 use crate::state::Shared;
@@ -51,10 +51,15 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics that mirror this state. `interval` is the time between two logins of a credential.
-    pub fn new(shared: Shared, clock: Clock, interval: Duration) -> Self {
+    /// Metrics that mirror this state as it is at `now`. `interval` is the time between two logins of
+    /// a credential.
+    pub fn new(
+        shared: Shared,
+        now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
+        interval: Duration,
+    ) -> Self {
         Self::of(interval, move || {
-            let now = clock.now();
+            let now = now();
             shared.read(|state| Snapshot {
                 rows: state.rows(now),
                 watches: state.watches.by_resource(),
@@ -62,7 +67,8 @@ impl Metrics {
         })
     }
 
-    /// Metrics that mirror what `look` returns, asked once per scrape.
+    /// Metrics that mirror what `look` copies out of the state, asked once per scrape. `interval` is
+    /// the time between two logins of a credential.
     pub fn of(interval: Duration, look: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
         let probe = Probes::new(interval);
         let panics = Panics::default();

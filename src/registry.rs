@@ -9,6 +9,7 @@
 
 mod answer;
 mod client;
+mod conversation;
 mod fault;
 mod progress;
 mod proxies;

@@ -513,6 +513,22 @@ mod tests {
     }
 
     #[test]
+    fn any_text_is_read_to_its_end() {
+        let alphabet = ['a', ' ', ',', '=', '"', '\\', 'é'];
+        let mut texts = vec![String::new()];
+        for _ in 0..5 {
+            let longer: Vec<String> = texts
+                .iter()
+                .flat_map(|text| alphabet.iter().map(move |c| format!("{text}{c}")))
+                .collect();
+            for text in &longer {
+                Challenge::parse_all([text.as_str()]);
+            }
+            texts = longer;
+        }
+    }
+
+    #[test]
     fn only_absolute_http_urls_are_realms() {
         let check = |text: &str, expected: Option<bool>| {
             let plain = Realm::parse(text).ok().map(|realm| realm.is_plain_http());
@@ -573,7 +589,7 @@ mod tests {
             Challenge::parse_all([r#"Bearer realm="https://a/canary",service=canary"#]);
         let realm = Realm::parse("https://a/canary").unwrap();
         assert!(!format!("{challenges:?}{realm:?}").contains("canary"));
-        let kept = format!("{}", render(&[challenges[0].without_texts()]));
+        let kept = render(&[challenges[0].without_texts()]);
         assert_eq!(kept, "Bearer|-|-|-|-");
     }
 }

@@ -244,8 +244,6 @@ closed! {
         UnsupportedScheme => "unsupported_scheme",
         /// A realm that is no absolute http(s) URL.
         InvalidRealm => "invalid_realm",
-        /// The token answer held no token.
-        NoToken => "no_token",
     }
 }
 

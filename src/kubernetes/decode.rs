@@ -191,13 +191,18 @@ fn decode<R: Record, T>(
         Place::Item => json::read(json, &mut in_line.0),
         Place::Line => json::read(json, &mut in_line),
     };
+    // Paths are the object's, wherever it stands.
+    let own = |path: String| match path.strip_prefix(".object") {
+        Some(own) if place == Place::Line => own.to_owned(),
+        _ => path,
+    };
     let faults = outcome.map_err(|path| Broken {
         object: name_of(json, place),
-        path,
+        path: own(path),
     })?;
     Ok(Decoded {
         record: seen(in_line.0),
         faults: faults.count,
-        first_fault: faults.first,
+        first_fault: faults.first.map(own),
     })
 }

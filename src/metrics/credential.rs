@@ -5,7 +5,6 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::series::{Family, Label, Page, family, seconds};
-use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::Step;
 use crate::domain::outcome::Outcome;
 use crate::domain::rows::{CredentialRow, GroupRow, ReferenceRow, RegistryRow, SecretRow};

@@ -15,7 +15,7 @@ use crate::domain::rows::Rows;
 
 const DROPPED: Family = family(
     "dropped_series",
-    "Label sets left out now: over a cap, or twice the same",
+    "Left out now: registries without counters of their own, credentials over the cap, label sets that are there already",
 );
 
 /// Rows by Secret entry, and rows by credential, that are shown; the rest is counted.

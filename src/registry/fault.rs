@@ -25,17 +25,12 @@ pub(super) enum Route {
 pub(super) fn fault_of(error: &reqwest::Error, reached: Reached, route: Route) -> NetworkFault {
     let fault = by_cause(error).unwrap_or_else(|| by_kind(error, reached));
     match route {
-        Route::Proxied if error.is_connect() && !is_of_the_registry(fault) => NetworkFault::Proxy,
+        // The ClientHello is for the registry, and goes out once the tunnel stands.
+        Route::Proxied if error.is_connect() && reached != Reached::Handshake => {
+            NetworkFault::Proxy
+        }
         Route::Direct | Route::Proxied => fault,
     }
-}
-
-/// Faults that come from behind the proxy, although they happen while connecting.
-fn is_of_the_registry(fault: NetworkFault) -> bool {
-    matches!(
-        fault,
-        NetworkFault::Tls(_) | NetworkFault::Timeout(Stage::Tls) | NetworkFault::Blocked(_)
-    )
 }
 
 /// What a type somewhere in the chain says beyond doubt.
@@ -56,21 +51,29 @@ fn by_kind(error: &reqwest::Error, reached: Reached) -> NetworkFault {
     if error.is_timeout() {
         return timeout(error, reached);
     }
-    if let Some(hyper) = causes(error).find_map(|cause| cause.downcast_ref::<hyper::Error>()) {
-        if hyper.is_parse_too_large() {
-            return NetworkFault::TooLarge;
-        }
-        if hyper.is_parse() {
-            return NetworkFault::NotHttp;
-        }
-        if hyper.is_incomplete_message() || hyper.is_closed() || hyper.is_canceled() {
-            return NetworkFault::Closed;
-        }
+    // the innermost knows best: a request is cancelled for a reason
+    let hyper = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
+    if let Some(fault) = hyper.filter_map(http_fault).last() {
+        return fault;
     }
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .find_map(|io| io_fault(io.kind()))
         .unwrap_or(NetworkFault::Other)
+}
+
+fn http_fault(error: &hyper::Error) -> Option<NetworkFault> {
+    /// hyper has no question for it: the peer spoke before it was asked, as SSH and SMTP do.
+    const SPOKE_FIRST: &str = "received unexpected message from connection";
+    if error.is_parse_too_large() {
+        Some(NetworkFault::TooLarge)
+    } else if error.is_parse() || error.to_string() == SPOKE_FIRST {
+        Some(NetworkFault::NotHttp)
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        Some(NetworkFault::Closed)
+    } else {
+        None
+    }
 }
 
 /// reqwest's bound for connecting covers look-up, TCP and TLS together.
@@ -121,7 +124,9 @@ fn certificate_fault(error: &CertificateError) -> TlsFault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             TlsFault::WrongName
         }
-        CertificateError::UnknownIssuer => TlsFault::UnknownCa,
+        // A bad signature is the work of another authority of the same name: the private CA was
+        // made anew.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownCa,
         // `openssl req -x509` makes a CA that is its own leaf; webpki names it so before it looks
         // for an issuer. Its type is no dependency of ours, its name is all we have.
         CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
@@ -143,5 +148,92 @@ fn next_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + '
             .get_ref()
             .map(|inner| -> &'a (dyn Error + 'static) { inner }),
         None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use regcred_stand_ins::tls::Ca;
+    use reqwest::dns::{Name, Resolve, Resolving};
+    use rustls::pki_types::ServerName;
+
+    use super::*;
+    use crate::domain::policy::Rule;
+    use crate::registry::Trust;
+    use crate::registry::progress::Progress;
+
+    struct Failing(Unresolved);
+
+    impl Resolve for Failing {
+        fn resolve(&self, _: Name) -> Resolving {
+            let error = self.0;
+            Box::pin(async move { Err(error.into()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_our_resolver_says_is_found_again() {
+        let trust = Trust::of([Ca::new().der()]).unwrap();
+        let check = async |unresolved, expected: NetworkFault| {
+            let client = reqwest::Client::builder()
+                .tls_backend_preconfigured(trust.config(Arc::<Progress>::default()))
+                .no_proxy()
+                .dns_resolver(Arc::new(Failing(unresolved)))
+                .build()
+                .unwrap();
+            let sent = client.get("https://registry.invalid/v2/").send().await;
+            let error = sent.unwrap_err();
+            let fault = fault_of(&error, Reached::Resolving, Route::Direct);
+            assert_eq!(fault, expected);
+        };
+        for fault in DnsFault::ALL {
+            check(Unresolved::Dns(*fault), NetworkFault::Dns(*fault)).await;
+        }
+        for rule in Rule::ALL {
+            check(Unresolved::Refused(rule), NetworkFault::Blocked(rule)).await;
+        }
+    }
+
+    #[test]
+    fn errors_of_the_system_are_told_apart() {
+        let check = |kind, expected| assert_eq!(io_fault(kind), expected, "{kind:?}");
+        check(ErrorKind::ConnectionRefused, Some(NetworkFault::Refused));
+        check(ErrorKind::ConnectionReset, Some(NetworkFault::Closed));
+        check(ErrorKind::BrokenPipe, Some(NetworkFault::Closed));
+        check(ErrorKind::UnexpectedEof, Some(NetworkFault::Closed));
+        check(ErrorKind::HostUnreachable, Some(NetworkFault::Unreachable));
+        check(
+            ErrorKind::NetworkUnreachable,
+            Some(NetworkFault::Unreachable),
+        );
+        check(ErrorKind::PermissionDenied, Some(NetworkFault::Unreachable));
+        check(ErrorKind::Other, None);
+    }
+
+    #[test]
+    fn certificates_fail_for_one_reason_each() {
+        let check = |error, expected| {
+            let text = format!("{error:?}");
+            let error = rustls::Error::InvalidCertificate(error);
+            assert_eq!(tls_fault(&error), expected, "{text}");
+        };
+        check(CertificateError::Expired, TlsFault::Expired);
+        check(CertificateError::NotValidYet, TlsFault::NotYetValid);
+        check(CertificateError::NotValidForName, TlsFault::WrongName);
+        let expected = ServerName::try_from("registry.example").unwrap();
+        let presented = vec!["other.example".to_owned()];
+        let context = CertificateError::NotValidForNameContext {
+            expected,
+            presented,
+        };
+        check(context, TlsFault::WrongName);
+        check(CertificateError::UnknownIssuer, TlsFault::UnknownCa);
+        check(CertificateError::BadSignature, TlsFault::UnknownCa);
+        check(CertificateError::Revoked, TlsFault::Protocol);
+        check(CertificateError::BadEncoding, TlsFault::Protocol);
+        let other = rustls::Error::AlertReceived(rustls::AlertDescription::ProtocolVersion);
+        assert_eq!(tls_fault(&other), TlsFault::Protocol);
     }
 }

@@ -75,7 +75,7 @@ fn vet(
     let mut accepted = addresses;
     accepted.retain(|one| {
         let judgement = policy.judge_address(contact, one.ip());
-        refused = refused.or(judgement.err());
+        refused = refused.or_else(|| judgement.err());
         judgement.is_ok()
     });
     match refused {

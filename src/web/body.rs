@@ -16,8 +16,8 @@ pub(super) struct Body {
     pieces: vec::IntoIter<Bytes>,
     left: u64,
     /// A scrape's turn ends when its bytes are out, or slow readers would pile up expositions.
-    turn: Option<OwnedSemaphorePermit>,
-    answering: Option<Answering>,
+    _turn: Option<OwnedSemaphorePermit>,
+    _sending: Option<Sending>,
 }
 
 impl Body {
@@ -25,21 +25,21 @@ impl Body {
         Self {
             left: pieces.iter().map(|piece| piece.len() as u64).sum(),
             pieces: pieces.into_iter(),
-            turn: None,
-            answering: None,
+            _turn: None,
+            _sending: None,
         }
     }
 
     pub(super) fn taking(self, turn: OwnedSemaphorePermit) -> Self {
         Self {
-            turn: Some(turn),
+            _turn: Some(turn),
             ..self
         }
     }
 
-    pub(super) fn held_by(self, answering: Answering) -> Self {
+    pub(super) fn held_by(self, sending: Sending) -> Self {
         Self {
-            answering: Some(answering),
+            _sending: Some(sending),
             ..self
         }
     }
@@ -79,18 +79,18 @@ impl hyper::body::Body for Body {
     }
 }
 
-/// Lives as long as a request is being answered, and tells the connection until when it may.
+/// Lives as long as an answer is being sent, and tells the connection until when it may.
 #[derive(Debug)]
-pub(super) struct Answering(watch::Sender<Option<Instant>>);
+pub(super) struct Sending(watch::Sender<Option<Instant>>);
 
-impl Answering {
-    pub(super) fn until(due: Instant, connection: &watch::Sender<Option<Instant>>) -> Self {
+impl Sending {
+    pub(super) fn until(due: Instant, connection: watch::Sender<Option<Instant>>) -> Self {
         connection.send_replace(Some(due));
-        Self(connection.clone())
+        Self(connection)
     }
 }
 
-impl Drop for Answering {
+impl Drop for Sending {
     fn drop(&mut self) {
         self.0.send_replace(None);
     }

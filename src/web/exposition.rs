@@ -106,7 +106,7 @@ impl Pieces {
     }
 }
 
-impl io::Write for Pieces {
+impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.filling.extend_from_slice(bytes);
         if self.filling.len() >= PIECE {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics says why")]
 
 mod check;
+mod claims;
 mod cli;
+mod decode;
 mod demo;
 mod docker_config;
 mod docker_config_oracle;
@@ -13,5 +15,11 @@ mod files;
 mod keyring;
 mod leak;
 mod memory;
+mod metrics;
 mod prober;
+mod real_api_server;
+mod registry;
 mod settings;
+mod tools;
+mod watch;
+mod web;

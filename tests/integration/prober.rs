@@ -44,7 +44,10 @@ impl World {
         let clock = Clock::by_hand(now);
         let cluster = Cluster::new(Sources::default(), Which::Referenced);
         let shared = Shared::from(State::new(cluster));
-        let metrics = Metrics::new(shared.clone(), clock.clone(), settings.probe.interval);
+        let metrics = {
+            let clock = clock.clone();
+            Metrics::new(shared.clone(), move || clock.now(), settings.probe.interval)
+        };
         let client = Client::new(&settings.probe).unwrap();
         let handout = watch::channel(Arc::new(settings)).1;
         let prober = Prober::new(

@@ -30,7 +30,10 @@ pub(super) async fn probe(
 ) -> Result<(), TrustError> {
     let client = Client::new(&settings.probe)?;
     let (_handout, receiver) = watch::channel(Arc::new(settings.clone()));
-    let metrics = Metrics::new(shared.clone(), clock.clone(), settings.probe.interval);
+    let metrics = {
+        let clock = clock.clone();
+        Metrics::new(shared.clone(), move || clock.now(), settings.probe.interval)
+    };
     let wake = Arc::default();
     let mut prober = Prober::new(
         shared.clone(),

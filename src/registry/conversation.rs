@@ -1,0 +1,369 @@
+//! The conversation: who is asked what, in which order, and with which credential.
+//!
+//! 1. `GET /v2/` without a credential: is it there, is it a registry, how does it want to be asked?
+//! 2. The login: for Bearer the token endpoint **without a scope** (with one, Harbor gives wrong
+//!    passwords an anonymous token), for Basic `GET /v2/` again.
+//! 3. If that worked, `HEAD` of each manifest, for Bearer with a token of its own scope.
+//!
+//! One GET where containerd sends a POST first: each of its attempts with a wrong password counts
+//! as two failed logins.
+
+use std::ops::ControlFlow;
+
+use reqwest::header::HeaderValue;
+use reqwest::{Method, Url};
+
+use super::client::bearer;
+use super::transport::{Answer, Ask, Transport};
+use crate::domain::challenge::{Challenge, Realm, Scheme};
+use crate::domain::exchange::{
+    Asked, ChallengeFault, Exchange, Manifest, NetworkFault, Purpose, Response, Step, TlsFault,
+};
+use crate::domain::image::Registry;
+use crate::domain::policy::{Contact, Policy, Rule};
+
+/// What containerd accepts as a manifest (core/remotes/docker/resolver.go); schema 1 is gone.
+const MANIFEST_TYPES: HeaderValue = HeaderValue::from_static(
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json",
+);
+
+/// A conversation under way.
+pub(super) struct Conversation<'a> {
+    policy: &'a Policy,
+    transport: Transport,
+    registry: &'a Registry,
+    in_use: bool,
+    plain: bool,
+    asked: Vec<Asked>,
+}
+
+/// How the registry wants to be asked.
+enum Way {
+    /// Without anything, so far.
+    Open,
+    /// User name and password.
+    Basic,
+    /// A token from here.
+    Bearer {
+        realm: Realm,
+        service: Option<String>,
+    },
+}
+
+/// The conversation ends here.
+pub(super) type Flow<T = ()> = ControlFlow<(), T>;
+
+impl<'a> Conversation<'a> {
+    pub(super) fn new(
+        transport: Transport,
+        policy: &'a Policy,
+        registry: &'a Registry,
+        in_use: bool,
+    ) -> Self {
+        Self {
+            policy,
+            transport,
+            registry,
+            in_use,
+            plain: false,
+            asked: Vec::new(),
+        }
+    }
+
+    pub(super) fn end(self) -> Exchange {
+        Exchange {
+            registry: self.registry.clone(),
+            asked: self.asked,
+            took: self.transport.took(),
+        }
+    }
+
+    pub(super) async fn hold(
+        &mut self,
+        basic: Option<HeaderValue>,
+        manifests: &[Manifest],
+    ) -> Flow {
+        let Some(ping) = self.ping().await else {
+            return Flow::Break(());
+        };
+        let mut way = match ping.status {
+            // Asks for nothing here: any login would do. Its manifests may still be guarded.
+            200 => Way::Open,
+            401 => self.way(&ping.challenges, basic.is_some())?,
+            _ => return Flow::Break(()),
+        };
+        if let Some(basic) = &basic {
+            self.log_in(&way, basic).await?;
+        }
+        for manifest in manifests {
+            let answer = self.ask_for(manifest, &way, basic.as_ref()).await?;
+            if let (Way::Open, Some(answer), Some(basic)) = (&way, answer, &basic)
+                && answer.status == 401
+            {
+                way = self.way(&answer.challenges, true)?;
+                self.ask_guarded(manifest, &way, basic).await?;
+            }
+        }
+        Flow::Continue(())
+    }
+
+    /// The anonymous ping, over TLS but where policy names the host for plain HTTP. On loopback it
+    /// is asked again without TLS if it turns out not to speak it, as containerd does.
+    pub(super) async fn ping(&mut self) -> Option<Response> {
+        self.plain = match self.base() {
+            Ok((_, contact)) => self.policy.is_plain_http(&contact),
+            Err(_) => false,
+        };
+        let answer = self.get_v2(Purpose::AnonymousPing, None).await;
+        let speaks_plain = Err(NetworkFault::Tls(TlsFault::PlainHttp));
+        let answer = answer.map(|answer| answer.response);
+        let may_fall_back = answer == speaks_plain
+            && self
+                .base()
+                .is_ok_and(|(_, contact)| self.policy.may_fall_back(&contact));
+        if !may_fall_back {
+            return answer.ok();
+        }
+        self.plain = true;
+        let answer = self.get_v2(Purpose::AnonymousPing, None).await;
+        answer.map(|answer| answer.response).ok()
+    }
+
+    async fn log_in(&mut self, way: &Way, basic: &HeaderValue) -> Flow {
+        match way {
+            Way::Open => Flow::Continue(()),
+            Way::Basic => {
+                let answer = self.get_v2(Purpose::Login, Some(basic)).await;
+                go_on_if(answer.is_ok_and(|answer| answer.response.status == 200))
+            }
+            Way::Bearer { realm, service } => {
+                let ask = self.ask_for_token(realm, service.as_deref(), None, Some(basic));
+                let answer = self.send(Purpose::Login, None, ask).await;
+                go_on_if(answer.is_ok_and(|answer| answer.token.is_some()))
+            }
+        }
+    }
+
+    /// Asks again for a manifest that an otherwise open registry guards. With Basic this is the
+    /// login too, since `/v2/` takes any: refused once, it is not sent again.
+    async fn ask_guarded(&mut self, manifest: &Manifest, way: &Way, basic: &HeaderValue) -> Flow {
+        if matches!(way, Way::Bearer { .. }) {
+            self.log_in(way, basic).await?;
+        }
+        let answer = self.ask_for(manifest, way, Some(basic)).await?;
+        let is_refused = answer.is_some_and(|answer| answer.status == 401);
+        go_on_if(!(matches!(way, Way::Basic) && is_refused))
+    }
+
+    /// Asks for one manifest; no answer where there was no token to ask with.
+    async fn ask_for(
+        &mut self,
+        manifest: &Manifest,
+        way: &Way,
+        basic: Option<&HeaderValue>,
+    ) -> Flow<Option<Response>> {
+        let authorization = match way {
+            Way::Open => None,
+            Way::Basic => basic.cloned(),
+            Way::Bearer { realm, service } => {
+                let scope = format!("repository:{}:pull", manifest.repository);
+                let ask = self.ask_for_token(realm, service.as_deref(), Some(&scope), basic);
+                let answer = self.send(Purpose::ScopedToken, Some(manifest), ask).await;
+                let answer = go_on(answer)?;
+                match answer.token.as_ref().and_then(bearer) {
+                    Some(bearer) => Some(bearer),
+                    None => return Flow::Continue(None),
+                }
+            }
+        };
+        let ask = self.ask_head(manifest, authorization);
+        let answer = go_on(self.send(Purpose::Head, Some(manifest), ask).await)?;
+        Flow::Continue(Some(answer.response))
+    }
+
+    /// Reads the challenge that is followed. What cannot be followed is noted where it hurts: the
+    /// login, if there is one to be sent.
+    fn way(&mut self, challenges: &[Challenge], has_login: bool) -> Flow<Way> {
+        match way(challenges) {
+            Ok(way) => Flow::Continue(way),
+            Err(fault) => {
+                if has_login {
+                    self.note(Purpose::Login, None, Err(NetworkFault::Challenge(fault)));
+                }
+                Flow::Break(())
+            }
+        }
+    }
+
+    async fn get_v2(
+        &mut self,
+        purpose: Purpose,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Answer, NetworkFault> {
+        let ask = self.base().map(|(url, contact)| Ask {
+            method: Method::GET,
+            url,
+            contact,
+            accept: None,
+            authorization: authorization.cloned(),
+            wants_token: false,
+        });
+        self.send(purpose, None, ask).await
+    }
+
+    fn ask_head(
+        &self,
+        manifest: &Manifest,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Ask, NetworkFault> {
+        let (mut url, contact) = self.base()?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty()
+                .extend(manifest.repository.split('/'))
+                .push("manifests")
+                .push(&manifest.reference);
+        }
+        Ok(Ask {
+            method: Method::HEAD,
+            url,
+            contact,
+            accept: Some(MANIFEST_TYPES),
+            authorization,
+            wants_token: false,
+        })
+    }
+
+    fn ask_for_token(
+        &self,
+        realm: &Realm,
+        service: Option<&str>,
+        scope: Option<&str>,
+        basic: Option<&HeaderValue>,
+    ) -> Result<Ask, NetworkFault> {
+        let url = Url::parse(&realm.with_query(service, scope))
+            .map_err(|_| NetworkFault::Challenge(ChallengeFault::InvalidRealm))?;
+        let contact = self.realm_contact(&url)?;
+        Ok(Ask {
+            method: Method::GET,
+            url,
+            contact,
+            accept: None,
+            authorization: basic.cloned(),
+            wants_token: true,
+        })
+    }
+
+    /// Whom the URL of a token request names, if a credential may go there.
+    fn realm_contact(&self, realm: &Url) -> Result<Contact, NetworkFault> {
+        let (base, _) = self.base()?;
+        let host = realm.host_str().unwrap_or_default();
+        let port = realm.port_or_known_default().unwrap_or_default();
+        // A registry on the outside gets no one to ask inside: with the path of a realm it could
+        // do more than be refused. One that is itself inside may.
+        let in_use =
+            self.in_use && (realm.host_str() == base.host_str() || self.transport.is_inward());
+        let contact = Contact::new(host, port, in_use);
+        let may_be_plain = registry_may_be_plain(self.policy, self.plain, &contact);
+        if realm.scheme() != "https" && !may_be_plain {
+            return Err(NetworkFault::Blocked(Rule::Scheme));
+        }
+        Ok(contact)
+    }
+
+    /// `https://<endpoint>/v2/` and whom it names.
+    fn base(&self) -> Result<(Url, Contact), NetworkFault> {
+        let malformed = NetworkFault::Blocked(Rule::Malformed);
+        let scheme = if self.plain { "http" } else { "https" };
+        let endpoint = self.registry.endpoint();
+        let url = Url::parse(&format!("{scheme}://{endpoint}/v2/")).map_err(|_| malformed)?;
+        // an endpoint that was no host[:port] shows elsewhere in the URL
+        let only_host = url.path() == "/v2/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        let host = url.host_str().filter(|_| only_host).ok_or(malformed)?;
+        let port = url.port_or_known_default().ok_or(malformed)?;
+        let contact = Contact::new(host, port, self.in_use);
+        Ok((url, contact))
+    }
+
+    async fn send(
+        &mut self,
+        purpose: Purpose,
+        manifest: Option<&Manifest>,
+        ask: Result<Ask, NetworkFault>,
+    ) -> Result<Answer, NetworkFault> {
+        let answer = match ask {
+            Ok(ask) => self.transport.send(ask).await,
+            Err(fault) => Err(fault),
+        };
+        let facts = match &answer {
+            Ok(answer) => Ok(answer.response.clone()),
+            Err(fault) => Err(*fault),
+        };
+        self.note(purpose, manifest, facts);
+        answer
+    }
+
+    fn note(
+        &mut self,
+        purpose: Purpose,
+        manifest: Option<&Manifest>,
+        answer: Result<Response, NetworkFault>,
+    ) {
+        self.asked.push(Asked {
+            step: match purpose {
+                Purpose::AnonymousPing => Step::Ping,
+                Purpose::Login => Step::Token,
+                Purpose::ScopedToken | Purpose::Head => Step::Manifest,
+            },
+            manifest: manifest.cloned(),
+            purpose,
+            answer,
+        });
+    }
+}
+
+/// Plain HTTP only behind a registry that speaks it itself, to a host that may.
+fn registry_may_be_plain(policy: &Policy, plain: bool, contact: &Contact) -> bool {
+    plain && (policy.is_plain_http(contact) || policy.may_fall_back(contact))
+}
+
+fn way(challenges: &[Challenge]) -> Result<Way, ChallengeFault> {
+    let Some(challenge) = Challenge::followed(challenges) else {
+        return Err(match challenges {
+            [] => ChallengeFault::Missing,
+            _ => ChallengeFault::UnsupportedScheme,
+        });
+    };
+    match challenge.scheme {
+        Scheme::Basic => Ok(Way::Basic),
+        Scheme::Other => Err(ChallengeFault::UnsupportedScheme),
+        Scheme::Bearer => {
+            let realm = challenge.realm.as_deref().unwrap_or_default();
+            let realm = Realm::parse(realm).map_err(|_| ChallengeFault::InvalidRealm)?;
+            Ok(Way::Bearer {
+                realm,
+                service: challenge.service.clone(),
+            })
+        }
+    }
+}
+
+fn go_on_if(condition: bool) -> Flow {
+    match condition {
+        true => Flow::Continue(()),
+        false => Flow::Break(()),
+    }
+}
+
+/// A registry that cannot be reached, or has enough of us, is not asked for fifty manifests more.
+fn go_on(answer: Result<Answer, NetworkFault>) -> Flow<Answer> {
+    match answer {
+        Ok(answer) if !matches!(answer.response.status, 429 | 503) => Flow::Continue(answer),
+        Ok(_) | Err(_) => Flow::Break(()),
+    }
+}
