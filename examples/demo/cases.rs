@@ -15,28 +15,28 @@ use regcred_stand_ins::tls::Ca;
 use serde_json::Value;
 
 /// One thing that can be wrong, or right, with a pull secret.
-pub struct Case {
+pub(crate) struct Case {
     /// Its namespace, which is all that it needs to be found on /metrics.
-    pub namespace: &'static str,
+    pub(crate) namespace: &'static str,
     /// What the case is, for a reader.
-    pub title: &'static str,
+    pub(crate) title: &'static str,
     /// The series it must show.
-    pub shows: Vec<Expected>,
+    pub(crate) shows: Vec<Expected>,
 }
 
 /// A series by its name and some of its labels.
-pub struct Expected {
+pub(crate) struct Expected {
     /// Name without its `regcred_` prefix.
-    pub metric: &'static str,
+    pub(crate) metric: &'static str,
     /// Labels it has, among others.
-    pub labels: Vec<(&'static str, String)>,
+    pub(crate) labels: Vec<(&'static str, String)>,
     /// Its value, or none when any will do.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
 }
 
 impl Expected {
     /// The page has it.
-    pub fn is_shown(&self, page: &Page) -> bool {
+    pub(crate) fn is_shown(&self, page: &Page) -> bool {
         let name = format!("regcred_{}", self.metric);
         let labels: Vec<_> = self
             .labels
@@ -62,17 +62,17 @@ impl fmt::Display for Expected {
 }
 
 /// Everything that must stay alive while the demo runs.
-pub struct World {
+pub(crate) struct World {
     /// The API server stand-in.
-    pub api: ApiServer,
+    pub(crate) api: ApiServer,
     /// Registries, kept alive.
-    pub registries: Vec<Registry>,
+    pub(crate) registries: Vec<Registry>,
     /// The cases, in the order in which they are worth a look.
-    pub cases: Vec<Case>,
+    pub(crate) cases: Vec<Case>,
 }
 
 /// Builds a world around `now`.
-pub async fn world(now: DateTime<Utc>) -> World {
+pub(crate) async fn world(now: DateTime<Utc>) -> World {
     let now = now.trunc_subsecs(0);
     let mut builder = Builder {
         api: ApiServer::start().await,
@@ -681,7 +681,7 @@ impl Builder {
     }
 
     /// A pull secret, and a pod that names it.
-    fn deploy(&mut self, name: &str, host: &str, config: &str) {
+    fn deploy(&self, name: &str, host: &str, config: &str) {
         self.api.apply(pull_secret(name, "pull", config));
         let pod: Value = pod(name, "app", &format!("{host}/team/app:1"), &["pull"]).into();
         self.api.apply(pod);

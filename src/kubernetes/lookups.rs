@@ -49,9 +49,11 @@ async fn round(
     let names = shared.read(|state| {
         let is_listed = state.watches.has_listed(Resource::DockerConfigJsonSecrets)
             && state.watches.has_listed(Resource::DockerCfgSecrets);
-        is_listed
-            .then(|| state.cluster.unresolved())
-            .unwrap_or_default()
+        if is_listed {
+            state.cluster.unresolved()
+        } else {
+            Vec::new()
+        }
     });
     asked.retain(|_, at| at.elapsed() < BELIEVED);
     let open: Vec<_> = names

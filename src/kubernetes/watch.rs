@@ -70,7 +70,7 @@ enum State {
     /// A stream is to be opened.
     Watching { resource_version: String },
     /// Nothing is asked until then.
-    Waiting { until: Instant, then: Box<State> },
+    Waiting { until: Instant, then: Box<Self> },
 }
 
 /// How a stream ended.

@@ -49,7 +49,7 @@ impl Kept {
         let log = File::options().create(true).append(true).open(log).unwrap();
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
-            .arg(remove.unwrap_or(Path::new("")))
+            .arg(remove.unwrap_or_else(|| Path::new("")))
             .args(command)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().unwrap())

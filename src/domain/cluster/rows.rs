@@ -42,7 +42,7 @@ impl Cluster {
     }
 
     pub(super) fn labels(&self) -> Labels {
-        let mut by_owner: HashMap<(&str, &str, &Registry), Vec<(&Group, &Holder)>> = HashMap::new();
+        let mut by_owner: HashMap<_, Vec<(&Group, &Holder)>> = HashMap::new();
         for (group, owner) in self.groups.iter() {
             let slot = (&*owner.namespace, &*owner.name, &group.registry);
             by_owner.entry(slot).or_default().push((group, owner));

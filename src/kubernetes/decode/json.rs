@@ -128,7 +128,7 @@ impl<'a, 'de, A: MapAccess<'de>> Field<'a, A> {
     }
 
     /// Whether an object stands here.
-    pub(super) fn is_object(self, into: &mut bool) -> Result<(), A::Error> {
+    pub(super) fn found_object(self, into: &mut bool) -> Result<(), A::Error> {
         *into = false;
         self.read(Presence(into))
     }

@@ -297,7 +297,7 @@ impl Record for Fields {
         value: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "f:data" => value.is_object(&mut self.wrote_data),
+            "f:data" => value.found_object(&mut self.wrote_data),
             _ => value.skip(),
         }
     }

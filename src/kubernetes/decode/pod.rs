@@ -350,7 +350,7 @@ impl Record for ContainerState {
                 self.waits = !self.waiting.reason.is_empty() || !self.waiting.message.is_empty();
                 Ok(())
             }
-            "running" => value.is_object(&mut self.running),
+            "running" => value.found_object(&mut self.running),
             _ => value.skip(),
         }
     }

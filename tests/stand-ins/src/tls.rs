@@ -106,6 +106,16 @@ impl CertificateBuilder<'_> {
         self.valid((2040, 1, 1), (2041, 1, 1))
     }
 
+    /// Signed: the certificate and its key, PEM, for a server that reads files.
+    pub fn pem(self) -> (String, String) {
+        let key = new_key();
+        let leaf = self
+            .params
+            .signed_by(&key, &self.ca.issuer)
+            .expect("the CA signs what it is given");
+        (leaf.pem(), key.serialize_pem())
+    }
+
     /// Signed, with the CA's certificate behind it, HTTP/1.1 only.
     pub fn server_config(self) -> Arc<ServerConfig> {
         let key = new_key();
