@@ -13,7 +13,7 @@ use crate::cli::Command;
 use crate::config::{Check, Complaint, Settings};
 use crate::report::Standing;
 
-/// How a command ends (contract section 4).
+/// How a command ends (docs/cli.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All that was asked for works.

@@ -164,7 +164,7 @@ pub enum Scope {
 pub enum Output {
     /// For people.
     Table,
-    /// For machines, as the contract has it.
+    /// For machines.
     Json,
 }
 

@@ -1,6 +1,6 @@
 //! Everything that /metrics shows: counters that happenings push, and mirrors of the state.
 //!
-//! The names and labels of the contract are spelled here and below, nowhere else. A caller says
+//! The names and labels of docs/metrics.md are spelled here and below, nowhere else. A caller says
 //! what happened ([`Probes::finished`], [`Panics::caught`]), never a label or a number. Gauges
 //! mirror rows that a scrape copies out under the state's lock and encodes after the lock is gone,
 //! so that a series vanishes with its object. No label set ever appears twice.

@@ -24,8 +24,8 @@ use crate::metrics::{Metrics, Task};
 use crate::registry::{Client, Request};
 use crate::state::Shared;
 
-/// Manifests that one conversation asks for, the rest having its turn next time (contract section
-/// 4, `--probe.repositories`).
+/// Manifests that one conversation asks for, the rest having its turn next time (docs/cli.md,
+/// `--probe.repositories`).
 const MOST_MANIFESTS: usize = 50;
 
 /// A manifest that no conversation has asked for yet is asked within this part of the interval:

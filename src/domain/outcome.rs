@@ -132,7 +132,7 @@ impl Judgement {
 }
 
 /// Judges a conversation. What holds for Docker Hub, for distribution with htpasswd or token, and
-/// for whatever behaves like them (K§5.2 and 5.3).
+/// for whatever behaves like them (distribution's docs/content/spec/auth, handlers/app.go; docker/hub-feedback#814).
 pub fn classify(exchange: &Exchange) -> Judgement {
     let last = |purpose| exchange.asked.iter().rfind(|one| one.purpose == purpose);
     let pinged = last(Purpose::AnonymousPing);
@@ -287,7 +287,7 @@ fn of_manifest(login: Option<Outcome>, answer: &Response) -> Outcome {
         403 if !answer.html => of_refusal(answer, Outcome::Forbidden),
         404 if !answer.html => Outcome::NotFound,
         429 => of_too_many(answer),
-        // 3xx to another host is legal (K§5.4) and is not followed: it tells nothing either way.
+        // 3xx to another host is legal and is not followed: it tells nothing either way.
         _ => Outcome::RegistryError,
     }
 }

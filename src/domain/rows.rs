@@ -1,7 +1,7 @@
 //! Flat rows: how every credential stands, copied out of the state under its lock so that a
 //! scrape, a table or a page is written after the lock is gone.
 //!
-//! A row is what one label set of the contract shows. No two rows of a list have the same labels.
+//! A row is what one label set of docs/metrics.md shows. No two rows of a list have the same labels.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use super::cluster::Group;
 use super::image::Registry;
 
 /// Logins a second, over all registries, once the burst is used up: 600 credentials have their
-/// verdict within two minutes of a start (contract section 6).
+/// verdict within two minutes of a start (docs/promises.md).
 const LOGINS_PER_SECOND: u32 = 5;
 
 /// Logins that may start at once: what one deployment brings along is judged without waiting.

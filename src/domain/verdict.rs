@@ -14,7 +14,7 @@ use super::image::Registry;
 use super::outcome::{Judgement, Outcome};
 
 /// A refused login is asked again after this, then after that, then always after the last
-/// (contract section 6): the first is the confirmation.
+/// (docs/promises.md): the first is the confirmation.
 const AFTER_CONFIRMED: [Duration; 2] = [Duration::from_secs(3600), Duration::from_secs(4 * 3600)];
 
 /// What is known of one credential at one registry.

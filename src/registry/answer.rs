@@ -17,7 +17,7 @@ pub(super) struct Raw<'a> {
     pub(super) at: DateTime<Utc>,
 }
 
-/// Texts that tell, in lower case. A registry writes what it likes; these were seen (K§5.3).
+/// Texts that tell, in lower case. A registry writes what it likes; these were seen.
 const PHRASES: &[(&str, Phrase)] = &[
     (
         "too many failed login attempts",

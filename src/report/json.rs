@@ -1,4 +1,4 @@
-//! The report for machines, as the contract has it.
+//! The report for machines, as docs/cli.md has it.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;

@@ -89,7 +89,7 @@ fn run_is_meant_when_no_command_is_given() {
 }
 
 #[test]
-fn defaults_are_those_of_the_contract() {
+fn defaults_are_the_documented_ones() {
     let settings = settings("");
     assert!(matches!(settings.source, Source::Cluster(_)));
     assert_eq!(settings.probe.interval, Duration::from_secs(900));

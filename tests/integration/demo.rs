@@ -23,8 +23,7 @@ pub(crate) struct Demo {
     /// Kept alive; dropped after the exporter.
     pub(crate) exporter: Exporter,
     pub(crate) page: Page,
-    cases: usize,
-    _world: cases::World,
+    pub(crate) world: cases::World,
     _folder: TempDir,
 }
 
@@ -36,21 +35,17 @@ pub(crate) async fn settled(flags: &[&str]) -> Demo {
     std::fs::write(&kubeconfig, world.api.kubeconfig()).unwrap();
     let flags: Vec<_> = FLAGS.into_iter().chain(flags.iter().copied()).collect();
     let exporter = Exporter::start(&kubeconfig, &flags).await;
-    let missing = |page: &Page| -> Vec<String> {
-        let all = world.cases.iter().flat_map(|case| &case.shows);
-        all.filter(|expected| !expected.is_shown(page))
-            .map(ToString::to_string)
-            .collect()
-    };
-    let what = "every case to show what it must";
-    let (_, page) = exporter
-        .until(what, PATIENCE, |page| missing(page).is_empty())
+    let (_, mut page) = exporter
+        .until("readiness", PATIENCE, |page| !page.series.is_empty())
         .await;
+    for case in &world.cases {
+        let is_shown = |page: &Page| case.shows.iter().all(|expected| expected.is_shown(page));
+        page = exporter.until(case.title, PATIENCE, is_shown).await.1;
+    }
     Demo {
         exporter,
         page,
-        cases: world.cases.len(),
-        _world: world,
+        world,
         _folder: folder,
     }
 }
@@ -70,8 +65,12 @@ async fn every_case_shows_what_it_must() {
         .page
         .value("regcred_objects", &[("resource", "secrets")]);
     assert!(
-        secrets >= Some(demo.cases as f64 - 3.0),
+        secrets >= Some(demo.world.cases.len() as f64 - 3.0),
         "{secrets:?} for {} cases",
-        demo.cases
+        demo.world.cases.len()
     );
+    for registry in &demo.world.registries {
+        let refused = registry.all_refused_logins();
+        assert!(refused <= 6, "{} refused {refused} logins", registry.host());
+    }
 }

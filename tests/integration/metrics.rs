@@ -1,4 +1,4 @@
-//! What /metrics says: names and labels of the contract, no label set twice, nothing unbounded.
+//! What /metrics says: names and labels of docs/metrics.md, no label set twice, nothing unbounded.
 
 #![allow(
     clippy::unwrap_used,
@@ -278,7 +278,7 @@ fn asked(step: Step, answer: Result<u16, NetworkFault>) -> Asked {
 // === names ===
 
 #[test]
-fn names_types_and_labels_are_those_of_the_contract() {
+fn names_types_and_labels_are_the_documented_ones() {
     let samples = samples(&metrics(everything));
     let mut exported = BTreeSet::new();
     for (family, kind) in &samples.types {

@@ -14,7 +14,7 @@ const PER_REGISTRY: usize = 4;
 /// TCP and TLS together: SYNs go out at 0, 1 and 3 seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A refusal may be the registry's bad minute; two five minutes apart are not (contract section 6).
+/// A refusal may be the registry's bad minute; two five minutes apart are not (docs/promises.md).
 const CONFIRM_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// One request. Harbor alone sleeps 1.5 s after a failed login, Quay backs off exponentially.
