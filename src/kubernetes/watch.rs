@@ -378,3 +378,111 @@ fn status(code: u32) -> Reason {
         Ok(code) => Reason::of_status(code),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kube::Config;
+
+    use super::*;
+
+    /// A back-off that is never short by chance.
+    fn cadence() -> Cadence {
+        let long = Duration::from_secs(1_000_000);
+        Cadence {
+            backoff: long..=long,
+            ..Cadence::default()
+        }
+    }
+
+    fn watcher() -> Watcher {
+        let config = Config::new("http://127.0.0.1:9".parse().unwrap());
+        let client = Client::try_from(config).unwrap();
+        let sink = Sink::new(|_| {});
+        let source = ClusterSource::default();
+        let all = Watcher::all(&client, &source, Wanted::marks(), &Shared::default(), &sink);
+        all.into_iter().next().unwrap().with_cadence(cadence())
+    }
+
+    fn end(lived: Option<u64>, why: Option<Reason>) -> End {
+        End {
+            resource_version: "7".to_owned(),
+            lived: lived.map(Duration::from_secs),
+            why: why.map(Refusal::from),
+            is_lost: false,
+        }
+    }
+
+    /// Whether it waits, and whether it lists after that.
+    fn follows(state: State) -> (bool, bool) {
+        let State::Waiting { until, then } = state else {
+            panic!("every end passes the back-off");
+        };
+        let waits = until > Instant::now() + Duration::from_secs(1);
+        (waits, matches!(*then, State::Listing(_)))
+    }
+
+    #[tokio::test]
+    async fn every_end_passes_the_back_off_unless_the_watch_lived() {
+        for (lived, why, expected) in [
+            (Some(0), None, (true, false)),
+            (Some(9), None, (true, false)),
+            (Some(10), None, (false, false)),
+            (Some(9), Some(Reason::Connection), (true, false)),
+            (Some(10), Some(Reason::Connection), (false, false)),
+            (Some(130), Some(Reason::Silent), (false, false)),
+            (None, Some(Reason::Connection), (true, false)),
+            (None, Some(Reason::Forbidden), (true, false)),
+            (None, Some(Reason::Throttled), (true, false)),
+            (None, Some(Reason::Status(500)), (true, false)),
+        ] {
+            let state = watcher().after_watch(end(lived, why));
+            assert_eq!(follows(state), expected, "{lived:?} {why:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn two_brief_streams_or_three_refusals_in_a_row_list_again() {
+        let mut watcher = watcher();
+        let mut lists = |lived, why| follows(watcher.after_watch(end(lived, why))).1;
+        let (brief, long) = (Some(0), Some(5));
+        let refused = Some(Reason::Status(500));
+        assert!(!lists(brief, None));
+        assert!(!lists(long, None));
+        assert!(!lists(brief, None));
+        assert!(lists(brief, Some(Reason::Connection)));
+        assert!(!lists(brief, None));
+        assert!(!lists(None, refused));
+        assert!(!lists(None, refused));
+        assert!(!lists(None, Some(Reason::Connection)));
+        assert!(!lists(None, refused));
+        assert!(!lists(None, refused));
+        assert!(lists(None, refused));
+    }
+
+    #[tokio::test]
+    async fn a_refused_watch_lists_again_when_its_version_may_be_at_fault() {
+        for (reason, is_lost) in [
+            (Reason::Gone, true),
+            (Reason::Malformed, true),
+            (Reason::Status(400), true),
+            (Reason::Status(504), true),
+            (Reason::Status(503), false),
+            (Reason::Forbidden, false),
+            (Reason::Unauthorized, false),
+            (Reason::Throttled, false),
+            (Reason::Timeout, false),
+        ] {
+            let end = End::refused("7".to_owned(), reason.into());
+            assert_eq!(end.is_lost, is_lost, "{reason:?}");
+        }
+        assert_eq!(status(410), Reason::Gone);
+        assert_eq!(status(0), Reason::Malformed);
+        assert_eq!(status(70_000), Reason::Malformed);
+    }
+
+    #[tokio::test]
+    async fn watchers_have_names() {
+        let watcher = watcher();
+        assert_eq!(watcher.name(), "watch-namespaces");
+    }
+}

@@ -18,6 +18,7 @@ mod leak;
 mod memory;
 mod metrics;
 mod prober;
+mod prometheus;
 mod real_api_server;
 mod real_registry;
 mod registry;

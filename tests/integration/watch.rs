@@ -266,16 +266,19 @@ async fn what_is_there_is_listed_and_what_comes_is_watched() {
 #[tokio::test]
 async fn names_are_listed_before_what_names_them() {
     let server = small_cluster().await;
+    let pause = Duration::from_millis(200);
+    server.inject(Fault::slow_list(Served::Namespaces, pause));
+    server.inject(Fault::slow_list(Served::Secrets, pause));
     let rig = rig(&server).await;
     rig.until_ready().await;
-    let lists: Vec<Served> = server
+    let lists: Vec<_> = server
         .requests()
-        .iter()
+        .into_iter()
         .filter(|request| request.verb == Some(Verb::List))
-        .filter_map(|request| request.resource)
         .collect();
+    let order: Vec<Served> = lists.iter().filter_map(|list| list.resource).collect();
     assert_eq!(
-        lists,
+        order,
         [
             Served::Namespaces,
             Served::ServiceAccounts,
@@ -284,6 +287,9 @@ async fn names_are_listed_before_what_names_them() {
             Served::Pods
         ]
     );
+    // Each list has one item, and its pause.
+    assert!(lists[1].at - lists[0].at >= pause);
+    assert!(lists[4].at - lists[3].at >= pause);
     rig.stop().await;
 }
 

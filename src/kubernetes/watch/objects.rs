@@ -44,7 +44,11 @@ pub(super) struct Objects {
     shared: Shared,
     sink: Sink,
     batch: Vec<Change>,
+    decode: Decode,
 }
+
+/// Of an object; `None` for a Secret of another type.
+type Decode = fn(&[u8], Place, &Watch, &Wanted) -> Result<Decoded<Option<Change>>, Broken>;
 
 impl Objects {
     pub(super) fn new(
@@ -61,6 +65,7 @@ impl Objects {
             shared: shared.clone(),
             sink: sink.clone(),
             batch: Vec::new(),
+            decode: change,
         }
     }
 
@@ -113,9 +118,9 @@ impl Objects {
     }
 
     fn applied(&mut self, json: &[u8], place: Place) {
-        let (watch, wanted) = (&self.watch, &self.wanted);
+        let (watch, wanted, decode) = (&self.watch, &self.wanted, self.decode);
         // One hostile object must not end the watch for all.
-        let decoded = catch_unwind(AssertUnwindSafe(|| change(json, place, watch, wanted)));
+        let decoded = catch_unwind(AssertUnwindSafe(|| decode(json, place, watch, wanted)));
         match decoded {
             Ok(Ok(decoded)) => self.keep(decoded),
             Ok(Err(broken)) => {
@@ -211,7 +216,7 @@ impl Objects {
     }
 }
 
-/// Decodes an object as its watch's kind; `None` for a Secret of another type.
+/// Decodes an object as its watch's kind.
 fn change(
     json: &[u8],
     place: Place,
@@ -248,5 +253,51 @@ fn subject(change: &Change) -> Option<ObjectName> {
         | Change::ListFinished(_)
         | Change::PodDeleted(_)
         | Change::NamespaceDeleted(..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::config::ClusterSource;
+
+    #[test]
+    fn a_panic_sets_one_object_aside_and_is_counted() {
+        let (shared, panics) = (Shared::default(), Arc::new(AtomicU32::new(0)));
+        let names = Arc::new(Mutex::new(Vec::new()));
+        let (to_names, to_panics) = (Arc::clone(&names), Arc::clone(&panics));
+        let sink = Sink::new(move |changes| {
+            let seen = changes.iter().filter_map(subject).map(|seen| seen.name);
+            to_names.lock().unwrap().extend(seen);
+        })
+        .on_panic(move || {
+            to_panics.fetch_add(1, Ordering::Relaxed);
+        });
+        let watch = Watch {
+            resource: Resource::Pods,
+            namespace: None,
+        };
+        let scope = Arc::new(Scope::of(&ClusterSource::default()));
+        let wanted = Arc::new(Wanted::marks());
+        let mut objects = Objects::new(watch.clone(), &scope, &wanted, &shared, &sink);
+        objects.decode = |json, place, watch, wanted| {
+            assert!(!json.windows(4).any(|word| word == b"boom"));
+            change(json, place, watch, wanted)
+        };
+        for name in ["a", "boom", "b"] {
+            let pod = format!(r#"{{"metadata":{{"name":"{name}","namespace":"n"}}}}"#);
+            objects.item(Piece::Whole(pod.clone().into_bytes()));
+            let line = format!(r#"{{"type":"ADDED","object":{pod}}}"#);
+            let line = objects.line(Piece::Whole(line.into_bytes()));
+            assert_eq!(line.unwrap().object.name, name);
+        }
+        objects.flush();
+        assert_eq!(*names.lock().unwrap(), ["a", "a", "b", "b"]);
+        assert_eq!(panics.load(Ordering::Relaxed), 2);
+        let skipped = shared.read(|state| state.watches.of(&watch).map(|health| health.skipped));
+        assert_eq!(skipped, Some(2));
     }
 }
