@@ -1,3 +1,5 @@
+//! The graph, fed with changes in every order.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

@@ -1,0 +1,6 @@
+// src/app.rs
+//! Gives up in the middle of everything.
+
+fn fail() {
+    std::process::exit(1); // caught
+}

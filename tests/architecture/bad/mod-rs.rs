@@ -1,0 +1,2 @@
+// src/registry/mod.rs
+//! Has the name that every module could have.

@@ -1,0 +1,2 @@
+// src/web/page.rs
+use crate::state::Shared;

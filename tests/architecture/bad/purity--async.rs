@@ -1,0 +1,6 @@
+// src/domain/schedule.rs
+//! Waits itself.
+
+async fn wait(turn: Turn) { // caught
+    turn.await; // caught
+}

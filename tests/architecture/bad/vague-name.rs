@@ -1,0 +1,2 @@
+// src/registry/utils.rs
+//! Holds what had no better place.
