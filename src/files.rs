@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::cluster::{Change, ObjectName, Resource, SecretSeen, Uid, Watch};
-use crate::domain::docker_config::SecretKind;
+use crate::domain::docker_config::{self, SecretKind};
 
 /// The most that is read of a file: what a Secret may hold.
 pub const LARGEST: u64 = 1024 * 1024;
@@ -195,6 +195,7 @@ fn read(path: &Path) -> Result<SecretSeen, Why> {
     if content.len() as u64 > LARGEST {
         return Err(Why::TooLarge);
     }
+    let kind = kind(path, &content);
     let name = path.to_string_lossy().into_owned();
     Ok(SecretSeen {
         uid: uid(&name),
@@ -204,8 +205,8 @@ fn read(path: &Path) -> Result<SecretSeen, Why> {
         },
         created: None,
         changed: modified(&found).map(|date| (date, String::new())),
-        kind: kind(path, &content),
-        config: Some(content.into()),
+        kind,
+        docker_config: docker_config::parse(kind, Some(&content)),
         expiry_data: BTreeMap::new(),
         annotations: BTreeMap::new(),
         labels: BTreeMap::new(),

@@ -20,7 +20,6 @@ pub(crate) use self::envelope::{EventKind, ListHead, Table};
 use self::envelope::{Header, InLine, WatchLine};
 use self::json::Record;
 pub use self::meta::{Wanted, uid};
-pub(crate) use self::secret::type_of;
 pub(crate) use self::split::{Items, Lines, NoList, Piece};
 use crate::domain::cluster::{
     EventSeen, NamespaceSeen, ObjectName, PodSeen, SecretSeen, ServiceAccountSeen, Uid,

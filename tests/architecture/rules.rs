@@ -94,8 +94,6 @@ const MAY_EXPOSE: &[&str] = &[
     "domain/credential",
     "domain/expiry",
     // These hand the bytes of a Secret to `docker_config::parse`, and look at nothing themselves.
-    "domain/cluster/secrets",
-    "domain/cluster/inventory",
     "registry/client",
     "registry/lookup",
 ];

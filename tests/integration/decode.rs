@@ -8,9 +8,8 @@ use regcred_exporter::domain::cluster::{
     ConditionSeen, ContainerKind, ContainerSeen, EventSeen, ImageVolumeSeen, NamespaceSeen,
     ObjectName, OwnerSeen, Phase, PodSeen, PullPolicy, SecretSeen, ServiceAccountSeen, Uid,
 };
-use regcred_exporter::domain::docker_config::SecretKind;
+use regcred_exporter::domain::docker_config::{self, FaultKind, Parsed, SecretKind};
 use regcred_exporter::kubernetes::decode::{self, Broken, Decoded, Place, Wanted};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 const CANARY: &str = "c4n4ry";
@@ -574,7 +573,7 @@ struct Open {
     created: Option<chrono::DateTime<chrono::Utc>>,
     changed: Option<(chrono::DateTime<chrono::Utc>, String)>,
     kind: SecretKind,
-    config: Option<Vec<u8>>,
+    docker_config: Parsed,
     expiry_data: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
@@ -589,7 +588,7 @@ fn open(secret: Option<SecretSeen>) -> Option<Open> {
         created: secret.created,
         changed: secret.changed,
         kind: secret.kind,
-        config: secret.config.map(|config| config.expose_secret().to_vec()),
+        docker_config: secret.docker_config,
         expiry_data: secret.expiry_data,
         annotations: secret.annotations,
         labels: secret.labels,
@@ -658,7 +657,7 @@ fn secret_seen() -> Option<Open> {
         created: instant("2026-01-02T03:04:05Z"),
         changed: instant("2026-02-02T03:04:05Z").zip(Some(text("new"))),
         kind: SecretKind::DockerConfigJson,
-        config: Some(br#"{"auths":{}}"#.to_vec()),
+        docker_config: docker_config::parse(SecretKind::DockerConfigJson, Some(br#"{"auths":{}}"#)),
         expiry_data: map(&[("expires_at", "1790000000")]),
         annotations: map(&[
             ("example.org/expires", "2027-01-01"),
@@ -735,7 +734,9 @@ const SECRET: &[Loss<Option<Open>>] = &[
     ("/metadata/managedFields/1/fieldsV1/f:data", first_change),
     ("/metadata/managedFields/1", first_change),
     ("/metadata/managedFields", |s| lose(s, |s| s.changed = None)),
-    ("/data/.dockerconfigjson", |s| lose(s, |s| s.config = None)),
+    ("/data/.dockerconfigjson", |s| {
+        lose(s, |s| s.docker_config = docker_config::parse(s.kind, None));
+    }),
     ("/data/expires_at", |s| lose(s, |s| s.expiry_data.clear())),
 ];
 
@@ -771,7 +772,7 @@ fn data_is_bounded() {
     let decoded = decoded.unwrap();
     assert_eq!(decoded.first_fault.as_deref(), Some(".data.expires_at"));
     let open = open(decoded.record).unwrap();
-    assert_eq!(open.config.unwrap().len(), 1024 * 1024);
+    assert!(open.docker_config.fault_set().contains(FaultKind::TooLarge));
     assert_eq!(open.expiry_data.keys().collect::<Vec<_>>(), ["expiry"]);
 }
 

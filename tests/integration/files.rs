@@ -5,9 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use regcred_exporter::domain::cluster::{Change, SecretSeen};
-use regcred_exporter::domain::docker_config::SecretKind;
+use regcred_exporter::domain::docker_config::{self, SecretKind};
 use regcred_exporter::files::{self, Files, Pass};
-use secrecy::ExposeSecret;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -73,10 +72,8 @@ fn a_file_is_a_secret_whose_name_is_its_path() {
     assert_eq!(secret.object.name, path.to_string_lossy());
     assert_eq!(secret.kind, SecretKind::DockerConfigJson);
     assert!(secret.changed.is_some());
-    assert_eq!(
-        secret.config.as_ref().unwrap().expose_secret(),
-        CONFIG.as_bytes()
-    );
+    let parsed = docker_config::parse(SecretKind::DockerConfigJson, Some(CONFIG.as_bytes()));
+    assert_eq!(secret.docker_config, parsed);
     assert!(!format!("{pass:?}").contains("dTpwYXNz"));
 }
 

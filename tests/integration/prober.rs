@@ -9,7 +9,7 @@ use regcred_exporter::config::{Probe, Settings};
 use regcred_exporter::domain::cluster::{
     Change, Cluster, ContainerSeen, ObjectName, PodSeen, Resource, SecretSeen, Uid, Watch, Which,
 };
-use regcred_exporter::domain::docker_config::SecretKind;
+use regcred_exporter::domain::docker_config::{self, SecretKind};
 use regcred_exporter::domain::expiry::Sources;
 use regcred_exporter::domain::rows::{CredentialRow, GroupRow, Rows};
 use regcred_exporter::metrics::Metrics;
@@ -144,7 +144,10 @@ fn secret(namespace: &str, config: &str) -> Change {
             created: None,
             changed: None,
             kind: SecretKind::DockerConfigJson,
-            config: Some(config.as_bytes().to_vec().into()),
+            docker_config: docker_config::parse(
+                SecretKind::DockerConfigJson,
+                Some(config.as_bytes()),
+            ),
             expiry_data: Default::default(),
             annotations: Default::default(),
             labels: Default::default(),

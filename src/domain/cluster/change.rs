@@ -6,10 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::docker_config::{Parsed, SecretKind};
 use chrono::{DateTime, Utc};
-use secrecy::SecretSlice;
-
-use crate::domain::docker_config::SecretKind;
 
 /// `metadata.uid` as a number; 0 where the object has none (files).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -238,8 +236,9 @@ pub struct SecretSeen {
     pub changed: Option<(DateTime<Utc>, String)>,
     /// Which of the two types.
     pub kind: SecretKind,
-    /// The value of the type's data key, base64 of the API taken off; `None` when absent.
-    pub config: Option<SecretSlice<u8>>,
+    /// What stands under the type's data key. Read where the object is decoded, so that whatever a
+    /// tenant wrote is one unit of work that may fail alone.
+    pub docker_config: Parsed,
     /// Values of the other data keys that the expiry rules name (`expires_at`, `expiry`, ...), at
     /// most 64 bytes each.
     pub expiry_data: BTreeMap<String, String>,

@@ -2,11 +2,10 @@
 //! entries that are never sent, which the graph does not keep.
 
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
 
 use super::groups::Group;
 use super::{Cluster, Named, ObjectName, SecretSeen};
-use crate::domain::docker_config::{self, Fault, FaultSet};
+use crate::domain::docker_config::{Fault, FaultSet};
 use crate::domain::exchange::Manifest;
 use crate::domain::expiry::{Declared, Expiry, Sources};
 use crate::domain::image::Reference;
@@ -43,8 +42,7 @@ pub struct Held {
 impl Holding {
     /// Reads a Secret.
     pub fn of(seen: &SecretSeen, sources: &Sources) -> Self {
-        let config = seen.config.as_ref().map(|config| config.expose_secret());
-        let parsed = docker_config::parse(seen.kind, config);
+        let parsed = &seen.docker_config;
         let declared = Declared {
             annotations: &seen.annotations,
             data: &seen.expiry_data,
@@ -59,7 +57,7 @@ impl Holding {
             object: seen.object.clone(),
             entries: entries.collect(),
             poisons_all: parsed.poisons_all(),
-            faults: parsed.faults,
+            faults: parsed.faults.clone(),
         }
     }
 }

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
 
 use super::claims::Claim;
 use super::groups::{Candidate, Group, Groups, Holder};
 use super::{Named, Record, SecretSeen};
 use crate::domain::credential::{CredentialId, Credentials};
-use crate::domain::docker_config::{self, Effect, Fault, FaultSet};
+use crate::domain::docker_config::{Effect, Fault, FaultSet};
 use crate::domain::expiry::{self, CredentialKind, Declared, Expiry, Sources};
 use crate::domain::image::Registry;
 use crate::domain::keyring::{self, Key};
@@ -40,7 +39,7 @@ pub(super) struct Entry {
 }
 
 impl Secret {
-    /// Reads the docker config and interns what it holds.
+    /// Interns what the docker config holds.
     pub(super) fn read(
         record: Record,
         name: &Named,
@@ -49,8 +48,7 @@ impl Secret {
         names: &mut Names,
         credentials: &mut Credentials,
     ) -> Self {
-        let config = seen.config.as_ref().map(|config| config.expose_secret());
-        let parsed = docker_config::parse(seen.kind, config);
+        let parsed = seen.docker_config;
         let poisons_all = parsed.poisons_all();
         let declared = Declared {
             annotations: &seen.annotations,

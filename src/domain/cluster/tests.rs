@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::domain::docker_config::SecretKind;
+use crate::domain::docker_config::{self, SecretKind};
 use crate::domain::rows::{Rows, Skipped};
 use crate::domain::verdict::Verdicts;
 
@@ -56,7 +56,10 @@ fn secret_created(path: &str, config: &str, created: DateTime<Utc>) -> Change {
             created: Some(created),
             changed: None,
             kind: SecretKind::DockerConfigJson,
-            config: Some(config.as_bytes().to_vec().into()),
+            docker_config: docker_config::parse(
+                SecretKind::DockerConfigJson,
+                Some(config.as_bytes()),
+            ),
             expiry_data: BTreeMap::new(),
             annotations: BTreeMap::new(),
             labels: BTreeMap::new(),

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::SecretSlice;
 use serde::de::MapAccess;
 
 use super::json::{Field, Record};
 use super::meta::{Keep, Metadata, Wanted};
 use crate::domain::cluster::SecretSeen;
-use crate::domain::docker_config::SecretKind;
+use crate::domain::docker_config::{self, SecretKind};
 
 /// A Secret holds at most 1 MiB. What is longer is cut here and `too_large` to the domain, whose
 /// own bound is far below.
@@ -18,22 +17,6 @@ const CONFIG_MOST: usize = 1024 * 1024;
 
 /// A date.
 const DATE_MOST: usize = 64;
-
-/// `type` of the Secrets of a kind.
-pub(crate) fn type_of(kind: SecretKind) -> &'static str {
-    match kind {
-        SecretKind::DockerConfigJson => "kubernetes.io/dockerconfigjson",
-        SecretKind::DockerCfg => "kubernetes.io/dockercfg",
-    }
-}
-
-/// The one data key that the kubelet reads of that type.
-fn data_key(kind: SecretKind) -> &'static str {
-    match kind {
-        SecretKind::DockerConfigJson => ".dockerconfigjson",
-        SecretKind::DockerCfg => ".dockercfg",
-    }
-}
 
 pub(super) struct Secret<'w> {
     kind: SecretKind,
@@ -49,7 +32,7 @@ impl<'w> Secret<'w> {
             kind,
             meta: Metadata::keeping(Keep::Secret(wanted)),
             data: Data {
-                key: data_key(kind),
+                key: kind.data_key(),
                 wanted,
                 config: None,
                 dates: BTreeMap::new(),
@@ -69,7 +52,7 @@ impl<'w> Secret<'w> {
             created: self.meta.created,
             changed: self.meta.changed,
             kind: self.kind,
-            config: self.data.config,
+            docker_config: docker_config::parse(self.kind, self.data.config.as_deref()),
             expiry_data: self.data.dates,
             annotations: self.meta.annotations,
             labels: self.meta.labels,
@@ -88,7 +71,7 @@ impl Record for Secret<'_> {
             "metadata" => value.record(&mut self.meta),
             "data" => value.record(&mut self.data),
             "type" => value.text_with(|text| {
-                self.is_other_type = text != type_of(self.kind);
+                self.is_other_type = text != self.kind.type_name();
                 true
             }),
             _ => value.skip(),
@@ -99,7 +82,7 @@ impl Record for Secret<'_> {
 struct Data<'w> {
     key: &'static str,
     wanted: &'w Wanted,
-    config: Option<SecretSlice<u8>>,
+    config: Option<Vec<u8>>,
     dates: BTreeMap<String, String>,
 }
 
@@ -127,10 +110,10 @@ impl Record for Data<'_> {
     }
 }
 
-fn config(text: &str) -> Option<SecretSlice<u8>> {
+fn config(text: &str) -> Option<Vec<u8>> {
     let mut bytes = STANDARD.decode(text).ok()?;
     bytes.truncate(CONFIG_MOST);
-    Some(bytes.into())
+    Some(bytes)
 }
 
 fn date(text: &str) -> Option<String> {

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use crate::config::ClusterSource;
 use crate::domain::cluster::{Resource, Watch};
 use crate::domain::docker_config::SecretKind;
-use crate::kubernetes::decode;
 
 /// kube speaks HTTP/1.1 only, so that each watch is a connection: 20 namespaces are 100 of them.
 /// Above, the cluster is watched whole and the rest dropped on arrival.
@@ -119,7 +118,7 @@ impl Scope {
                 .map(|name| format!("metadata.name={name}"))
                 .collect(),
             resource => secret_kind(resource)
-                .map(|kind| format!("type={}", decode::type_of(kind)))
+                .map(|kind| format!("type={}", kind.type_name()))
                 .into_iter()
                 .collect(),
         };
