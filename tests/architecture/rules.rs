@@ -93,7 +93,6 @@ const MAY_EXPOSE: &[&str] = &[
     "domain/docker_config",
     "domain/credential",
     "domain/expiry",
-    // These hand the bytes of a Secret to `docker_config::parse`, and look at nothing themselves.
     "registry/client",
     "registry/lookup",
 ];
