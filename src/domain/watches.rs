@@ -95,11 +95,11 @@ impl Watches {
         health.forbidden = false;
     }
 
-    /// A list or stream ended by an error. 410 means listing again at once and leaves the watch up.
+    /// A list or stream ended by an error; after a 410 too nothing is seen until the next list.
     pub fn failed(&mut self, watch: &Watch, error: WatchError) {
         let health = self.health(watch);
         *health.restarts.entry(error).or_default() += 1;
-        health.up = error == WatchError::Gone && health.up;
+        health.up = false;
         health.forbidden = error == WatchError::Forbidden;
     }
 

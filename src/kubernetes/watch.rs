@@ -62,6 +62,8 @@ pub struct Watcher {
     refusals: u32,
     /// The last thing that was said of this watch is that it failed.
     is_troubled: bool,
+    /// The last failure was that nobody answered.
+    was_unreachable: bool,
 }
 
 enum State {
@@ -123,6 +125,7 @@ impl Watcher {
                     brief: 0,
                     refusals: 0,
                     is_troubled: false,
+                    was_unreachable: false,
                 }
             })
             .collect()
@@ -320,6 +323,13 @@ impl Watcher {
             self.is_troubled = true;
             warn!(resource, namespace, %reason, "Watch failed");
         }
+        // A server that answers again owes us nothing for the time in which it did not: after an
+        // outage of minutes, a 410 must not wait for half a minute more.
+        if std::mem::replace(&mut self.was_unreachable, reason.is_unreachable())
+            && !self.was_unreachable
+        {
+            self.backoff.reset();
+        }
         let delay = match reason {
             Reason::Forbidden | Reason::Unauthorized => Backoff::slow(&self.cadence),
             _ => self.backoff.next(&self.cadence),
@@ -438,6 +448,20 @@ mod tests {
             let state = watcher().after_watch(end(lived, why));
             assert_eq!(follows(state), expected, "{lived:?} {why:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_answers_again_is_not_made_to_wait_for_its_outage() {
+        let mut watcher = watcher();
+        for _ in 0..10 {
+            let _ = watcher.after_watch(end(None, Some(Reason::Connection)));
+        }
+        let grown = watcher.backoff.steps();
+        let _ = watcher.after_watch(end(Some(0), Some(Reason::Gone)));
+        assert_eq!((grown, watcher.backoff.steps()), (10, 1));
+        // What an answering server does wrong again and again is waited out longer and longer.
+        let _ = watcher.after_watch(end(Some(0), Some(Reason::Gone)));
+        assert_eq!(watcher.backoff.steps(), 2);
     }
 
     #[tokio::test]

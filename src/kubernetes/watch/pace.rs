@@ -63,6 +63,12 @@ impl Backoff {
         cadence.backoff.end().mul_f64(0.5 + fastrand::f64() / 2.0)
     }
 
+    /// Waits since it began.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> u32 {
+        self.steps
+    }
+
     fn ceiling(&self, cadence: &Cadence) -> Duration {
         let factor = 2_u32.saturating_pow(self.steps);
         let ceiling = cadence.backoff.start().saturating_mul(factor);
