@@ -258,7 +258,9 @@ impl Cluster {
             groups.take(&claim.image, &claim.candidates);
         });
         let namespace = self.names.intern(&pod.object.namespace);
-        self.name_secrets(shape, wiring::By::Pod, Wiring::named_by);
+        for name in self.claims.secrets_named(shape) {
+            self.rewire(&name, wiring::By::Pod, Wiring::named_by);
+        }
         if let Some(before) = self.pods.insert(
             pod.uid,
             Pod {
@@ -278,21 +280,14 @@ impl Cluster {
     }
 
     fn release_shape(&mut self, shape: claims::ShapeId) {
-        self.name_secrets(shape, wiring::By::Pod, Wiring::dropped_by);
+        let named = self.claims.secrets_named(shape);
         for claim in self.claims.release(shape) {
             self.groups.give_back(&claim.image, &claim.candidates);
             self.groups.drop_registry(claim.image.registry());
         }
-    }
-
-    fn name_secrets(
-        &mut self,
-        shape: claims::ShapeId,
-        by: wiring::By,
-        change: fn(&mut Wiring, &Named, wiring::By, bool) -> Option<bool>,
-    ) {
-        for name in self.claims.secrets_named(shape) {
-            self.rewire(&name, by, change);
+        // After the claims: while one of them holds a credential, its Secret counts as named.
+        for name in named {
+            self.rewire(&name, wiring::By::Pod, Wiring::dropped_by);
         }
     }
 

@@ -155,6 +155,23 @@ fn a_pod_or_a_service_account_makes_it_wanted_in_any_order() {
 }
 
 #[test]
+fn it_is_wanted_no_more_once_its_last_pod_is_gone() {
+    let mut cluster = cluster([
+        secret("a/pull", &config(&[("ghcr.io", "u", "p")])),
+        pod("a/one", &["ghcr.io/org/app:1"], &["pull"]),
+        pod("a/two", &["ghcr.io/org/app:1"], &["pull"]),
+    ]);
+    cluster.apply(pod_deleted("a/one"));
+    assert_eq!(wanted(&cluster), strings(&["a/pull@ghcr.io"]));
+    cluster.apply(pod_deleted("a/two"));
+    assert_eq!(wanted(&cluster), strings(&[]));
+    assert_eq!(
+        rows(&cluster).credentials[0].skipped,
+        Some(Skipped::NotReferenced)
+    );
+}
+
+#[test]
 fn copies_in_many_namespaces_are_one_group_named_after_the_oldest() {
     let mut cluster = cluster((0..2000).flat_map(|n| {
         let created = at(if n == 1234 { -1 } else { n });
@@ -458,7 +475,7 @@ fn the_graph_is_the_same_however_it_came_about() {
         let mut grown = cluster([]);
         for _ in 0..200 {
             let (key, make, delete) = random_object(&mut random);
-            if random.u8(..4) == 0 {
+            if random.bool() {
                 if present.remove(&key).is_some() {
                     grown.apply(delete);
                 }
