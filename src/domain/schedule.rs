@@ -1,6 +1,6 @@
 //! What is due: logins, one per credential and registry, and anonymous pings, one per registry.
 //!
-//! Pure: `now` comes in, jobs come out. One queue per registry, so that taking what is due costs the
+//! Pure: `now` comes in, jobs come out. Queues per registry, so that taking what is due costs the
 //! number of registries, not the number of credentials waiting behind a busy one.
 
 use std::collections::{BTreeSet, HashMap};
@@ -51,10 +51,15 @@ pub struct Schedule {
     per_registry: usize,
 }
 
+type Queue = BTreeSet<(DateTime<Utc>, Job)>;
+
 /// What waits for one registry.
 #[derive(Debug, Default)]
 struct Lane {
-    queue: BTreeSet<(DateTime<Utc>, Job)>,
+    /// Apart, and first: a registry that hangs is told by its ping, which must not wait until a
+    /// thousand logins have timed out.
+    pings: Queue,
+    logins: Queue,
     under_way: usize,
     held_until: Option<DateTime<Utc>>,
 }
@@ -99,7 +104,7 @@ impl Schedule {
         if let Some(Planned::At(at)) = self.planned.remove(job)
             && let Some(lane) = self.lanes.get_mut(job.registry())
         {
-            lane.queue.remove(&(at, job.clone()));
+            lane.queue(job).remove(&(at, job.clone()));
         }
         self.drop_idle_lane(job.registry());
     }
@@ -109,20 +114,16 @@ impl Schedule {
         let mut taken = Vec::new();
         let mut lanes: Vec<_> = self.lanes.values_mut().collect();
         // The longest due first, or a small registry would wait behind a large one's pace.
-        lanes.sort_by_key(|lane| lane.queue.first().map(|(at, _)| *at));
+        lanes.sort_by_key(|lane| lane.logins.first().map(|(at, _)| *at));
         for lane in lanes {
             while lane.may_start(now, self.per_registry) {
-                let Some((at, job)) = lane.queue.first().cloned() else {
+                let Some((at, job)) = lane.first_due(now, pace_allows(self.pace, now)) else {
                     break;
                 };
-                let is_login = matches!(job, Job::Login(_));
-                if at > now || (is_login && !pace_allows(self.pace, now)) {
-                    break;
-                }
-                if is_login {
+                if matches!(job, Job::Login(_)) {
                     self.pace = self.pace.max(now) + pace_step();
                 }
-                lane.queue.remove(&(at, job.clone()));
+                lane.queue(&job).remove(&(at, job.clone()));
                 lane.under_way += 1;
                 self.planned.insert(job.clone(), Planned::UnderWay);
                 taken.push(job);
@@ -170,17 +171,11 @@ impl Schedule {
             .values()
             .filter(|lane| lane.under_way < self.per_registry)
             .filter_map(|lane| {
-                let (at, job) = lane.queue.first()?;
-                let paced = match job {
-                    Job::Login(_) => self.pace - pace_burst(),
-                    Job::Ping(_) => *at,
-                };
-                Some(
-                    (*at)
-                        .max(lane.held_until.unwrap_or(*at))
-                        .max(paced)
-                        .max(now),
-                )
+                let ping = lane.pings.first().map(|(at, _)| *at);
+                let login = lane.logins.first();
+                let login = login.map(|(at, _)| (*at).max(self.pace - pace_burst()));
+                let at = ping.into_iter().chain(login).min()?;
+                Some(at.max(lane.held_until.unwrap_or(at)).max(now))
             })
             .min()
     }
@@ -189,7 +184,7 @@ impl Schedule {
     pub fn waiting_for(&self, registry: &Registry) -> Vec<Job> {
         let lane = self.lanes.get(registry);
         lane.into_iter()
-            .flat_map(|lane| &lane.queue)
+            .flat_map(|lane| lane.pings.iter().chain(&lane.logins))
             .map(|(_, job)| job.clone())
             .collect()
     }
@@ -207,23 +202,36 @@ impl Schedule {
     fn plan(&mut self, job: &Job, at: DateTime<Utc>) {
         let lane = self.lanes.entry(job.registry().clone()).or_default();
         if let Some(Planned::At(before)) = self.planned.insert(job.clone(), Planned::At(at)) {
-            lane.queue.remove(&(before, job.clone()));
+            lane.queue(job).remove(&(before, job.clone()));
         }
-        lane.queue.insert((at, job.clone()));
+        lane.queue(job).insert((at, job.clone()));
     }
 
     fn drop_idle_lane(&mut self, registry: &Registry) {
-        if self
-            .lanes
-            .get(registry)
-            .is_some_and(|lane| lane.queue.is_empty() && lane.under_way == 0)
-        {
+        if self.lanes.get(registry).is_some_and(Lane::is_idle) {
             self.lanes.remove(registry);
         }
     }
 }
 
 impl Lane {
+    fn queue(&mut self, job: &Job) -> &mut Queue {
+        match job {
+            Job::Ping(_) => &mut self.pings,
+            Job::Login(_) => &mut self.logins,
+        }
+    }
+
+    fn first_due(&self, now: DateTime<Utc>, may_log_in: bool) -> Option<(DateTime<Utc>, Job)> {
+        let login = self.logins.first().filter(|_| may_log_in);
+        let mut firsts = self.pings.first().into_iter().chain(login);
+        firsts.find(|(at, _)| *at <= now).cloned()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.pings.is_empty() && self.logins.is_empty() && self.under_way == 0
+    }
+
     fn may_start(&self, now: DateTime<Utc>, per_registry: usize) -> bool {
         self.under_way < per_registry && self.held_until.is_none_or(|until| until <= now)
     }
@@ -345,6 +353,34 @@ mod tests {
         let other = logins("ghcr.io", 1);
         schedule.hasten(&other[0], at(1));
         assert_eq!(schedule.take_due(at(1)), other);
+    }
+
+    #[test]
+    fn a_ping_waits_behind_no_login() {
+        let mut schedule = Schedule::new(2);
+        logins("ghcr.io", 1000)
+            .iter()
+            .for_each(|job| schedule.hasten(job, at(0)));
+        let ping = Job::Ping(registry("ghcr.io"));
+        schedule.hasten(&ping, at(60));
+        let slow = schedule.take_due(at(0));
+        assert_eq!(slow.len(), 2);
+        schedule.finished(&slow[0], at(900), at(60));
+        assert_eq!(schedule.take_due(at(60)), std::slice::from_ref(&ping));
+    }
+
+    #[test]
+    fn a_ping_is_due_though_logins_wait_for_the_pace() {
+        let mut schedule = Schedule::new(usize::MAX);
+        logins("ghcr.io", 1000)
+            .iter()
+            .for_each(|job| schedule.hasten(job, at(0)));
+        assert_eq!(schedule.take_due(at(0)).len(), BURST as usize);
+        let ping = Job::Ping(registry("ghcr.io"));
+        let soon = at(0) + TimeDelta::milliseconds(1);
+        schedule.hasten(&ping, soon);
+        assert_eq!(schedule.next_due(at(0)), Some(soon));
+        assert_eq!(schedule.take_due(soon), [ping]);
     }
 
     #[test]
