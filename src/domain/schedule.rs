@@ -160,7 +160,8 @@ impl Schedule {
     /// The registry asked for quiet (`Retry-After`): nothing is sent to it before, an hour at most.
     pub fn hold(&mut self, registry: &Registry, until: DateTime<Utc>, now: DateTime<Utc>) {
         if let Some(lane) = self.lanes.get_mut(registry) {
-            lane.held_until = Some(until.min(now + LONGEST_HOLD));
+            // Conversations that were under way together are told different times.
+            lane.held_until = lane.held_until.max(Some(until.min(now + LONGEST_HOLD)));
         }
     }
 
@@ -381,6 +382,18 @@ mod tests {
         schedule.hasten(&ping, soon);
         assert_eq!(schedule.next_due(at(0)), Some(soon));
         assert_eq!(schedule.take_due(soon), [ping]);
+    }
+
+    #[test]
+    fn the_longest_retry_after_holds() {
+        let mut schedule = Schedule::new(1);
+        let ghcr = registry("ghcr.io");
+        let job = Job::Ping(ghcr.clone());
+        schedule.hasten(&job, at(0));
+        schedule.hold(&ghcr, at(1800), at(0));
+        schedule.hold(&ghcr, at(1), at(0));
+        assert_eq!(schedule.take_due(at(1799)), []);
+        assert_eq!(schedule.take_due(at(1800)), [job]);
     }
 
     #[test]
