@@ -4,7 +4,8 @@
 //! A step is everything that is due at one time; [`Prober::run`] only sleeps between steps. Nothing
 //! here is asked again on failure: what is asked again, and when, is the schedule's business.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -45,6 +46,9 @@ pub struct Prober {
     schedule: Schedule,
     under_way: JoinSet<Exchange>,
     jobs: HashMap<Id, Job>,
+    /// Changed while their login was under way: looked at when it has ended, or each change would
+    /// be one login more.
+    held_over: HashSet<Group>,
     /// Every list has come in once: before that, a login would miss the manifests of pods that are
     /// still on their way.
     began: bool,
@@ -71,6 +75,7 @@ impl Prober {
             schedule: Schedule::new(per_registry),
             under_way: JoinSet::new(),
             jobs: HashMap::new(),
+            held_over: HashSet::new(),
             began: false,
         }
     }
@@ -122,14 +127,21 @@ impl Prober {
 
     /// Plans what the cluster newly wants, and forgets what it does not want any more.
     fn adopt(&mut self, now: DateTime<Utc>) {
-        if !self.shared.read(|state| state.cluster.has_changes()) {
+        let has_changes = self.shared.read(|state| state.cluster.has_changes());
+        if !has_changes && self.held_over.is_empty() {
             return;
         }
         let new_manifest_after = self.settings.borrow().probe.interval / NEW_MANIFEST_PART;
         let (plans, gone) = self.shared.update(|state| {
             let changes = state.cluster.changes();
             let (mut plans, mut gone) = (Vec::new(), Vec::new());
-            for group in changes.groups {
+            let mut groups = mem::take(&mut self.held_over);
+            groups.extend(changes.groups);
+            for group in groups {
+                if self.schedule.is_under_way(&Job::Login(group.clone())) {
+                    self.held_over.insert(group);
+                    continue;
+                }
                 if !state.cluster.wants(&group) {
                     state.verdicts.forget(&group);
                     gone.push(Job::Login(group));
@@ -358,11 +370,8 @@ impl Prober {
             ),
         };
         let planned = self.schedule.finished(&job, next, now);
-        self.shared.update(|state| match planned {
-            Some(next) => state.verdicts.entry(group).plan(Some(next)),
-            // Forgotten while it was under way: nobody wants to know any more.
-            None => state.verdicts.forget(group),
-        });
+        self.shared
+            .update(|state| state.verdicts.entry(group).plan(planned));
         let holder = holder.unwrap_or_default();
         let outcome = judgement.login.map(Outcome::as_str);
         if before == judgement.login {

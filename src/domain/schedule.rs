@@ -99,6 +99,14 @@ impl Schedule {
         self.planned.contains_key(job)
     }
 
+    /// Whether the job has been taken and has not ended.
+    pub fn is_under_way(&self, job: &Job) -> bool {
+        matches!(
+            self.planned.get(job),
+            Some(Planned::UnderWay | Planned::UnderWayAgain)
+        )
+    }
+
     /// Nobody wants the job any more. One that is under way ends by itself.
     pub fn forget(&mut self, job: &Job) {
         if let Some(Planned::At(at)) = self.planned.remove(job)

@@ -67,11 +67,7 @@ impl World {
     }
 
     fn apply(&self, changes: impl IntoIterator<Item = Change>) {
-        self.shared.update(|state| {
-            changes
-                .into_iter()
-                .for_each(|change| state.cluster.apply(change))
-        });
+        apply(&self.shared, changes);
     }
 
     /// Does all that is due now; returns when the next thing is.
@@ -122,6 +118,14 @@ impl World {
         let found = row.steps.iter().find(|(taken, ..)| taken.as_str() == step);
         found.map(|(_, outcome, _)| outcome.as_str())
     }
+}
+
+fn apply(shared: &Shared, changes: impl IntoIterator<Item = Change>) {
+    shared.update(|state| {
+        changes
+            .into_iter()
+            .for_each(|change| state.cluster.apply(change))
+    });
 }
 
 fn watch_of(resource: Resource) -> Watch {
@@ -266,6 +270,24 @@ async fn a_refused_login_is_confirmed_after_five_minutes_and_then_left_alone() {
         .pass(TimeDelta::hours(24) - TimeDelta::minutes(64))
         .await;
     assert_eq!(registry.refused_logins("bot"), 8, "in 24 hours");
+}
+
+#[tokio::test]
+async fn what_changes_while_a_login_is_under_way_is_no_reason_for_a_second_one() {
+    let slow = Answer::status(401).delayed(Duration::from_millis(300));
+    let registry = Registry::start(bearer().answer(Step::Token, slow)).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "wrong"));
+    let shared = world.shared.clone();
+    let copied = async {
+        while registry.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        apply(&shared, deploy("b", &registry, "bot", "wrong"));
+    };
+    tokio::join!(world.step(), copied);
+    assert_eq!(registry.count(Step::Token), 1);
+    assert_eq!(world.credential("b").valid, None, "not confirmed");
 }
 
 #[tokio::test]
