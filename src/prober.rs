@@ -143,7 +143,11 @@ impl Prober {
                     continue;
                 }
                 if !state.cluster.wants(&group) {
-                    state.verdicts.forget(&group);
+                    // While a Secret holds it, what was learned is kept and not shown: a job whose
+                    // pod comes every minute must not log in every minute.
+                    if !state.cluster.holds(&group) {
+                        state.verdicts.forget(&group);
+                    }
                     gone.push(Job::Login(group));
                     continue;
                 }
@@ -159,11 +163,15 @@ impl Prober {
                         .then(|| now.max(last + new_manifest_after)),
                     Some(_) => None,
                 };
-                plans.push((Job::Login(group), at));
+                let job = Job::Login(group);
+                // Wanted again: not before it would have been, had it been wanted all the time.
+                let again = verdict.next_run().map_or(now, |next| next.max(now));
+                let again = (!self.schedule.knows(&job)).then_some(again);
+                plans.extend(at.into_iter().chain(again).min().map(|at| (job, at)));
             }
             for registry in changes.registries {
                 if state.cluster.wants_registry(&registry) {
-                    plans.push((Job::Ping(registry), Some(now)));
+                    plans.push((Job::Ping(registry), now));
                 } else {
                     state.verdicts.forget_registry(&registry);
                     gone.push(Job::Ping(registry));
@@ -173,11 +181,7 @@ impl Prober {
         });
         gone.iter().for_each(|job| self.schedule.forget(job));
         for (job, at) in plans {
-            match at {
-                Some(at) => self.schedule.hasten(&job, at),
-                None if !self.schedule.knows(&job) => self.schedule.hasten(&job, now),
-                None => {}
-            }
+            self.schedule.hasten(&job, at);
         }
     }
 

@@ -181,6 +181,11 @@ impl Cluster {
         self.groups.wants(group)
     }
 
+    /// A Secret holds the credential, whether it is to be probed or not.
+    pub fn holds(&self, group: &Group) -> bool {
+        self.groups.owner(group).is_some()
+    }
+
     /// The registry is named by a wanted credential or by a pod's image.
     pub fn wants_registry(&self, registry: &Registry) -> bool {
         self.groups.wants_registry(registry)

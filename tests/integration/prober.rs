@@ -291,6 +291,32 @@ async fn what_changes_while_a_login_is_under_way_is_no_reason_for_a_second_one()
 }
 
 #[tokio::test]
+async fn pods_that_come_and_go_are_no_logins_of_their_own() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("good", &registry, "bot", "right"));
+    world.apply(deploy("bad", &registry, "bot", "wrong"));
+    world.step().await;
+    let image = format!("{}/team/app:1", registry.host());
+    let good = || registry.logins("bot") - registry.refused_logins("bot");
+    let first = good();
+    for _ in 0..30 {
+        for namespace in ["good", "bad"] {
+            world.apply([Change::PodDeleted(uid(namespace))]);
+        }
+        world.pass(TimeDelta::seconds(30)).await;
+        assert_eq!(world.credential("good").valid, None, "not looked after");
+        for namespace in ["good", "bad"] {
+            world.apply([pod(namespace, &image)]);
+        }
+        world.pass(TimeDelta::seconds(30)).await;
+        assert_eq!(world.credential("good").valid, Some(true));
+    }
+    assert_eq!(registry.refused_logins("bot"), 2, "in half an hour");
+    assert!(good() <= 4 * first, "{} logins in two intervals", good());
+}
+
+#[tokio::test]
 async fn a_good_login_that_is_refused_once_stays_valid_until_confirmed() {
     let registry = Registry::start(bearer()).await;
     let mut world = World::new();

@@ -63,6 +63,11 @@ impl Cluster {
         labels
     }
 
+    /// What is known of a credential that nobody looks after is old, and not shown.
+    fn verdict<'v>(&self, verdicts: &'v Verdicts, group: &Group) -> Option<&'v Verdict> {
+        verdicts.of(group).filter(|_| self.groups.wants(group))
+    }
+
     fn credential_rows(
         &self,
         verdicts: &Verdicts,
@@ -71,7 +76,7 @@ impl Cluster {
     ) -> Vec<CredentialRow> {
         let mut rows = Vec::with_capacity(labels.len());
         for (group, label) in labels {
-            let verdict = verdicts.of(group);
+            let verdict = self.verdict(verdicts, group);
             for holder in self.groups.holders(group) {
                 let Some(entry) = self
                     .secrets
@@ -113,7 +118,7 @@ impl Cluster {
         let mut rows: Vec<_> = labels
             .iter()
             .map(|(group, label)| {
-                let verdict = verdicts.of(group).unwrap_or(&unseen);
+                let verdict = self.verdict(verdicts, group).unwrap_or(&unseen);
                 let expiry = self
                     .groups
                     .owner(group)
