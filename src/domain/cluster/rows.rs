@@ -193,7 +193,7 @@ impl Cluster {
 
     fn reference_rows(&self) -> Vec<ReferenceRow> {
         let mut rows = Vec::new();
-        for name in self.wiring.missing() {
+        for name in self.wiring.unusable() {
             let by = self.wiring.naming(name);
             for (kind, count) in [("Pod", by.pods), ("ServiceAccount", by.service_accounts)] {
                 if count > 0 {

@@ -397,6 +397,22 @@ fn names_that_are_not_there_are_told_with_who_lists_them() {
 }
 
 #[test]
+fn a_pull_secret_that_no_watch_brings_is_of_no_wrong_type() {
+    let mut cluster = cluster([pod("a/one", &["ghcr.io/app"], &["late"])]);
+    let looked_up =
+        |kind: Option<&str>| Change::NameLookedUp(object("a/late"), kind.map(str::to_owned));
+    for kind in ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"] {
+        cluster.apply(looked_up(Some(kind)));
+        let rows = rows(&cluster);
+        assert!(rows.secrets.is_empty(), "{:?}", rows.secrets);
+        assert!(rows.references.is_empty(), "{:?}", rows.references);
+        assert_eq!(cluster.unresolved(), [object("a/late")], "asked again");
+    }
+    cluster.apply(looked_up(None));
+    assert_eq!(rows(&cluster).references.len(), 1);
+}
+
+#[test]
 fn nothing_is_missing_before_all_secrets_have_come_in() {
     let cluster = cluster([pod("a/one", &["ghcr.io/app"], &["pull"])]);
     assert!(

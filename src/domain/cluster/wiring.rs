@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Named;
+use crate::domain::docker_config::SecretKind;
 
 /// What can name a Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,8 @@ impl NamedBy {
 pub(super) struct Wiring {
     by_name: HashMap<Named, NamedBy>,
     missing: BTreeSet<Named>,
-    other_types: BTreeMap<Named, Arc<str>>,
+    /// The types of those missing names that the API server knows.
+    found: BTreeMap<Named, Arc<str>>,
 }
 
 impl Wiring {
@@ -62,7 +64,7 @@ impl Wiring {
         }
         self.by_name.remove(name);
         self.missing.remove(name);
-        self.other_types.remove(name);
+        self.found.remove(name);
         Some(false)
     }
 
@@ -70,7 +72,7 @@ impl Wiring {
     pub(super) fn exists(&mut self, name: &Named, exists: bool) {
         if exists {
             self.missing.remove(name);
-            self.other_types.remove(name);
+            self.found.remove(name);
         } else if self.is_referenced(name) {
             self.missing.insert(name.clone());
         }
@@ -80,10 +82,10 @@ impl Wiring {
     pub(super) fn looked_up(&mut self, name: Named, found: Option<Arc<str>>) {
         match found {
             Some(kind) if self.missing.contains(&name) => {
-                self.other_types.insert(name, kind);
+                self.found.insert(name, kind);
             }
             Some(_) | None => {
-                self.other_types.remove(&name);
+                self.found.remove(&name);
             }
         }
     }
@@ -92,9 +94,20 @@ impl Wiring {
         self.by_name.contains_key(name)
     }
 
-    /// Listed, and held by no watch: absent, or of another type.
+    /// Listed, and held by no watch.
     pub(super) fn missing(&self) -> impl Iterator<Item = &Named> {
         self.missing.iter()
+    }
+
+    /// Listed, and absent or of another type. A pull secret that its watch has not brought, since
+    /// it lags behind or set the object aside, is neither.
+    pub(super) fn unusable(&self) -> impl Iterator<Item = &Named> {
+        let is_there = |name| {
+            self.found
+                .get(name)
+                .is_some_and(|kind| is_pull_secret(kind))
+        };
+        self.missing.iter().filter(move |name| !is_there(*name))
     }
 
     /// Who lists it.
@@ -104,6 +117,13 @@ impl Wiring {
 
     /// Listed, and there with a type that no kubelet reads.
     pub(super) fn of_other_types(&self) -> impl Iterator<Item = &Named> {
-        self.other_types.keys()
+        let others = self.found.iter().filter(|(_, kind)| !is_pull_secret(kind));
+        others.map(|(name, _)| name)
     }
+}
+
+fn is_pull_secret(kind: &str) -> bool {
+    SecretKind::ALL
+        .iter()
+        .any(|known| known.type_name() == kind)
 }
