@@ -367,6 +367,11 @@ impl Cluster {
     fn apply_secret(&mut self, watch: &Watch, seen: SecretSeen) {
         let record = self.record(watch, seen.uid);
         let name = self.named(&seen.object);
+        if let Some(held) = self.secrets.get(&name)
+            && held.succeeds(&record, seen.created)
+        {
+            return;
+        }
         let secret = Secret::read(
             record,
             &name,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::claims::Claim;
 use super::groups::{Candidate, Group, Groups, Holder};
-use super::{Named, Record, SecretSeen};
+use super::{Created, Named, Record, SecretSeen};
 use crate::domain::credential::{CredentialId, Credentials};
 use crate::domain::docker_config::{Effect, Fault, FaultSet};
 use crate::domain::expiry::{self, CredentialKind, Declared, Expiry, Sources};
@@ -22,6 +22,7 @@ pub(super) struct Secret {
     pub(super) entries: Box<[Entry]>,
     pub(super) faults: Arc<[Fault]>,
     pub(super) changed: Option<DateTime<Utc>>,
+    created: Created,
     /// The kubelet drops every credential of every Secret of a pod that names this one.
     poisons_all: bool,
 }
@@ -79,8 +80,17 @@ impl Secret {
             entries: entries.into(),
             faults: parsed.faults.into(),
             changed: seen.changed.map(|(at, _)| at).or(seen.created),
+            created: seen.created,
             poisons_all,
         }
+    }
+
+    /// The other one is what this one replaced, under its name and with another type: told by the
+    /// watch of that type, which lags behind.
+    pub(super) fn succeeds(&self, other: &Record, created: Created) -> bool {
+        self.record.uid != other.uid
+            && self.record.resource != other.resource
+            && self.created > created
     }
 
     /// Nothing that a registry or a kubelet could notice differs.
@@ -92,6 +102,7 @@ impl Secret {
     pub(super) fn refresh(&mut self, newer: Self) {
         self.record = newer.record;
         self.changed = newer.changed;
+        self.created = newer.created;
         self.faults = newer.faults;
     }
 

@@ -462,6 +462,23 @@ fn a_late_delete_of_the_other_watch_does_not_remove_the_new_secret() {
 }
 
 #[test]
+fn a_late_word_of_the_other_watch_does_not_replace_the_new_secret() {
+    let with = |key: &str| config(&[(key, "u", "p")]);
+    let mut cluster = cluster([secret_created("a/pull", &with("new.example"), at(9))]);
+    let Change::SecretApplied(_, mut old) = secret("a/pull", &with("old.example")) else {
+        unreachable!()
+    };
+    old.uid = Uid(99);
+    let other = watch(Resource::DockerCfgSecrets);
+    cluster.apply(Change::SecretApplied(other, old));
+    cluster.apply(Change::SecretDeleted(Uid(99), object("a/pull")));
+    assert_eq!(
+        rows(&cluster).credentials[0].registry.as_str(),
+        "new.example"
+    );
+}
+
+#[test]
 fn a_registry_is_wanted_while_an_image_or_a_credential_names_it() {
     let quay = Registry::from_domain("quay.io");
     let mut cluster = cluster([pod("a/one", &["quay.io/app"], &[])]);
