@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 
 use crate::domain::cluster::{Cluster, Resource};
-use crate::domain::rows::Rows;
+use crate::domain::rows::{Listed, Rows};
 use crate::domain::verdict::Verdicts;
 use crate::domain::watches::Watches;
 
@@ -50,9 +50,12 @@ impl State {
 
     /// Copies out what is shown of credentials.
     pub fn rows(&self, now: DateTime<Utc>) -> Rows {
-        let secrets_listed = self.watches.has_listed(Resource::DockerConfigJsonSecrets)
-            && self.watches.has_listed(Resource::DockerCfgSecrets);
-        self.cluster.rows(&self.verdicts, secrets_listed, now)
+        let has = |resource| self.watches.has_listed(resource);
+        let listed = Listed {
+            secrets: has(Resource::DockerConfigJsonSecrets) && has(Resource::DockerCfgSecrets),
+            referrers: has(Resource::Pods) && has(Resource::ServiceAccounts),
+        };
+        self.cluster.rows(&self.verdicts, listed, now)
     }
 }
 

@@ -31,6 +31,24 @@ pub struct Rows {
     pub objects: BTreeMap<&'static str, u64>,
 }
 
+/// What has come in whole, so that what is not there is absent and not merely on its way, or
+/// forbidden to us.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    /// Secrets of both types.
+    pub secrets: bool,
+    /// Pods and ServiceAccounts: whatever can name a Secret.
+    pub referrers: bool,
+}
+
+impl Listed {
+    /// Everything.
+    pub const ALL: Self = Self {
+        secrets: true,
+        referrers: true,
+    };
+}
+
 /// One entry of one Secret at one registry: the labels CRED.
 #[derive(Clone, Debug)]
 pub struct CredentialRow {

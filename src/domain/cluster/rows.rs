@@ -14,7 +14,7 @@ use crate::domain::image::Registry;
 use crate::domain::outcome::Outcome;
 use crate::domain::provider::Provider;
 use crate::domain::rows::{
-    CredentialRow, GroupRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
+    CredentialRow, GroupRow, Listed, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
 };
 use crate::domain::verdict::{Verdict, Verdicts};
 
@@ -23,15 +23,14 @@ use crate::domain::verdict::{Verdict, Verdicts};
 pub(super) type Labels = HashMap<Group, Arc<str>>;
 
 impl Cluster {
-    /// What is shown of every credential. `secrets_listed`: all Secrets have come in, so that a name
-    /// that is not there is missing and not merely on its way.
-    pub fn rows(&self, verdicts: &Verdicts, secrets_listed: bool, now: DateTime<Utc>) -> Rows {
+    /// What is shown of every credential.
+    pub fn rows(&self, verdicts: &Verdicts, listed: Listed, now: DateTime<Utc>) -> Rows {
         let labels = self.labels();
         Rows {
-            credentials: self.credential_rows(verdicts, &labels, now),
+            credentials: self.credential_rows(verdicts, &labels, listed, now),
             groups: self.group_rows(verdicts, &labels, now),
             secrets: self.secret_rows(),
-            references: if secrets_listed {
+            references: if listed.secrets {
                 self.reference_rows()
             } else {
                 Vec::new()
@@ -72,6 +71,7 @@ impl Cluster {
         &self,
         verdicts: &Verdicts,
         labels: &Labels,
+        listed: Listed,
         now: DateTime<Utc>,
     ) -> Vec<CredentialRow> {
         let mut rows = Vec::with_capacity(labels.len());
@@ -96,7 +96,7 @@ impl Cluster {
                     kind: entry.kind.as_str(),
                     provider: Provider::of(&group.registry).as_str(),
                     credential: label.clone(),
-                    skipped: self.skipped(group, &entry.expiry, verdict, now),
+                    skipped: self.skipped(group, &entry.expiry, verdict, listed, now),
                     valid: works(verdict, &entry.expiry, now),
                     outcome: outcome(verdict, &entry.expiry, now),
                     expires: entry.expiry.expires,
@@ -151,6 +151,7 @@ impl Cluster {
         group: &Group,
         expiry: &Expiry,
         verdict: Option<&Verdict>,
+        listed: Listed,
         now: DateTime<Utc>,
     ) -> Option<Skipped> {
         let is_blocked = || {
@@ -163,7 +164,9 @@ impl Cluster {
         };
         match self.groups.which() {
             Which::None => Some(Skipped::Ignored),
-            Which::Referenced if !self.groups.is_referenced(group) => Some(Skipped::NotReferenced),
+            Which::Referenced if listed.referrers && !self.groups.is_referenced(group) => {
+                Some(Skipped::NotReferenced)
+            }
             _ if expiry.is_expired_inside_at(now) => Some(Skipped::ExpiredInside),
             _ if is_blocked() && group.registry.is_loopback() => Some(Skipped::NodeLocal),
             _ if is_blocked() => Some(Skipped::Policy),

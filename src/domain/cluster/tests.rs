@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::docker_config::{self, SecretKind};
-use crate::domain::rows::{Rows, Skipped};
+use crate::domain::rows::{Listed, Rows, Skipped};
 use crate::domain::verdict::Verdicts;
 
 fn watch(resource: Resource) -> Watch {
@@ -113,7 +113,7 @@ fn cluster(changes: impl IntoIterator<Item = Change>) -> Cluster {
 }
 
 fn rows(cluster: &Cluster) -> Rows {
-    cluster.rows(&Verdicts::default(), true, at(0))
+    cluster.rows(&Verdicts::default(), Listed::ALL, at(0))
 }
 
 /// `credential@registry` of every group that is to be probed.
@@ -415,12 +415,23 @@ fn a_pull_secret_that_no_watch_brings_is_of_no_wrong_type() {
 #[test]
 fn nothing_is_missing_before_all_secrets_have_come_in() {
     let cluster = cluster([pod("a/one", &["ghcr.io/app"], &["pull"])]);
-    assert!(
-        cluster
-            .rows(&Verdicts::default(), false, at(0))
-            .references
-            .is_empty()
-    );
+    let listed = Listed {
+        secrets: false,
+        referrers: true,
+    };
+    let rows = cluster.rows(&Verdicts::default(), listed, at(0));
+    assert!(rows.references.is_empty());
+}
+
+#[test]
+fn nothing_is_unreferenced_before_all_that_could_name_it_has_come_in() {
+    let cluster = cluster([secret("a/pull", &config(&[("ghcr.io", "u", "p")]))]);
+    let listed = Listed {
+        secrets: true,
+        referrers: false,
+    };
+    let rows = cluster.rows(&Verdicts::default(), listed, at(0));
+    assert_eq!(rows.credentials[0].skipped, None);
 }
 
 #[test]
