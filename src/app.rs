@@ -1,9 +1,11 @@
 //! The daemon: builds every part, spawns and names its tasks, and ends with the first that ends.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -45,15 +47,17 @@ pub async fn run(settings: Settings) -> Result<()> {
             biased;
             () = shutdown.cancelled() => break None,
             _ = &mut drain => break None,
-            Some(ended) = tasks.join_next() => match ended.context("a task panicked")? {
-                Ended::AsMeant => {}
-                Ended::TooEarly(name) => break Some(name),
+            Some(ended) = tasks.join_next() => match ended {
+                Ok(Ended::AsMeant) => {}
+                Ok(Ended::TooEarly(how)) => break Some(how),
+                // Not with the error: it quotes the payload of the panic, which may hold anything.
+                Err(_) => break Some("a task panicked".to_owned()),
             },
         }
     };
     shutdown.cancel();
-    if let Some(name) = ended {
-        bail!("{name} ended by itself");
+    if let Some(how) = ended {
+        bail!(how);
     }
     tokio::select! {
         _ = &mut drain => {}
@@ -69,8 +73,23 @@ pub async fn run(settings: Settings) -> Result<()> {
 enum Ended {
     /// Its work was done, or shutdown was asked for.
     AsMeant,
-    /// It should have gone on.
+    /// It should have gone on; its name and what it did instead.
     TooEarly(String),
+}
+
+impl Ended {
+    /// Does the work of a task that ends at shutdown only.
+    async fn after(
+        name: String,
+        work: impl Future<Output = ()>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        match AssertUnwindSafe(work).catch_unwind().await {
+            Ok(()) if shutdown.is_cancelled() => Self::AsMeant,
+            Ok(()) => Self::TooEarly(format!("{name} ended by itself")),
+            Err(_) => Self::TooEarly(format!("{name} panicked")),
+        }
+    }
 }
 
 /// What all parts share.
@@ -216,15 +235,7 @@ impl App {
         name: String,
         work: impl Future<Output = ()> + Send + 'static,
     ) {
-        let shutdown = self.shutdown.clone();
-        tasks.spawn(async move {
-            work.await;
-            if shutdown.is_cancelled() {
-                Ended::AsMeant
-            } else {
-                Ended::TooEarly(name)
-            }
-        });
+        tasks.spawn(Ended::after(name, work, self.shutdown.clone()));
     }
 }
 
@@ -253,4 +264,27 @@ fn read(shared: &Shared, wake: &Notify, pass: Pass) {
     }
     apply(shared, wake, pass.changes);
     shared.update(|state| state.watches.listed(&files::watch()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_early_is_told_by_name_and_without_a_panics_payload() {
+        let shutdown = CancellationToken::new();
+        let after = |work| Ended::after("prober".to_owned(), work, shutdown.clone());
+        let how = |ended| match ended {
+            Ended::TooEarly(how) => how,
+            Ended::AsMeant => "as meant".to_owned(),
+        };
+        let panics = || async { panic!("S3CRET") };
+        let ended = after(panics().boxed()).await;
+        assert_eq!(how(ended), "prober panicked");
+        let ended = after(std::future::ready(()).boxed()).await;
+        assert_eq!(how(ended), "prober ended by itself");
+        shutdown.cancel();
+        let ended = after(std::future::ready(()).boxed()).await;
+        assert_eq!(how(ended), "as meant");
+    }
 }
