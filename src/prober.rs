@@ -21,6 +21,7 @@ use crate::domain::exchange::{Exchange, Step};
 use crate::domain::image::Registry;
 use crate::domain::outcome::{self, Judgement, Outcome};
 use crate::domain::schedule::{self, Job, Schedule};
+use crate::domain::verdict::Verdict;
 use crate::metrics::{Metrics, Task};
 use crate::registry::{Client, Request};
 use crate::state::Shared;
@@ -180,9 +181,24 @@ impl Prober {
             (plans, gone)
         });
         gone.iter().for_each(|job| self.schedule.forget(job));
-        for (job, at) in plans {
-            self.schedule.hasten(&job, at);
+        for (job, at) in &plans {
+            self.schedule.hasten(job, *at);
         }
+        self.show_plans(plans.iter().map(|(job, _)| job));
+    }
+
+    /// Shows when each login that was asked before comes next, after something has moved it.
+    fn show_plans<'j>(&self, jobs: impl IntoIterator<Item = &'j Job>) {
+        self.shared.update(|state| {
+            for job in jobs {
+                if let Job::Login(group) = job
+                    && let Some(at) = self.schedule.planned_for(job)
+                    && state.verdicts.of(group).is_some_and(Verdict::was_asked)
+                {
+                    state.verdicts.entry(group).plan(Some(at));
+                }
+            }
+        });
     }
 
     fn start_due(&mut self, now: DateTime<Utc>) {
@@ -281,11 +297,13 @@ impl Prober {
             warn!(job = job_kind(&job), "A conversation ended in a panic");
             self.schedule
                 .finished(&job, now + settings.probe.interval, now);
+            self.show_plans([&job]);
             return;
         };
         let judgement = outcome::classify(&exchange);
         if let Some(until) = judgement.retry_after {
             self.schedule.hold(&exchange.registry, until, now);
+            self.show_plans(&self.schedule.waiting_for(&exchange.registry));
         }
         match job {
             Job::Ping(registry) => {
@@ -339,6 +357,7 @@ impl Prober {
             });
             if got_none {
                 self.schedule.hasten(&job, now);
+                self.show_plans([&job]);
             }
         }
     }
@@ -373,9 +392,8 @@ impl Prober {
                 now,
             ),
         };
-        let planned = self.schedule.finished(&job, next, now);
-        self.shared
-            .update(|state| state.verdicts.entry(group).plan(planned));
+        self.schedule.finished(&job, next, now);
+        self.show_plans([&job]);
         let holder = holder.unwrap_or_default();
         let outcome = judgement.login.map(Outcome::as_str);
         if before == judgement.login {

@@ -189,6 +189,15 @@ impl Schedule {
             .min()
     }
 
+    /// When a job that waits starts at the earliest; `None` when it does not wait.
+    pub fn planned_for(&self, job: &Job) -> Option<DateTime<Utc>> {
+        let Planned::At(at) = *self.planned.get(job)? else {
+            return None;
+        };
+        let lane = self.lanes.get(job.registry());
+        Some(at.max(lane.and_then(|lane| lane.held_until).unwrap_or(at)))
+    }
+
     /// What is planned for one registry and not under way.
     pub fn waiting_for(&self, registry: &Registry) -> Vec<Job> {
         let lane = self.lanes.get(registry);

@@ -134,6 +134,11 @@ impl Verdict {
         self.last_run
     }
 
+    /// There has been a conversation.
+    pub fn was_asked(&self) -> bool {
+        self.last_run.is_some()
+    }
+
     /// The newest conversation whose login worked.
     pub fn last_success(&self) -> Option<DateTime<Utc>> {
         self.last_success

@@ -404,6 +404,8 @@ async fn a_registry_that_asks_for_quiet_gets_it() {
     world.apply(deploy("a", &registry, "bot", "right"));
     world.step().await;
     let asked = registry.requests().len();
+    let quiet_until = world.now + TimeDelta::seconds(1800);
+    assert!(world.group("a/pull").next_run >= Some(quiet_until));
     world.pass(TimeDelta::seconds(1799)).await;
     assert_eq!(registry.requests().len(), asked, "not even a ping");
     assert_eq!(world.credential("a").valid, None);
@@ -437,6 +439,24 @@ async fn manifests_take_turns_fifty_at_a_time() {
     let row = world.group("a/pull");
     assert_eq!(row.repositories.get(&None), None, "each had its turn");
     assert_eq!(row.repositories.values().sum::<u64>(), 120);
+}
+
+#[tokio::test]
+async fn the_next_run_that_is_shown_is_the_one_that_comes() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    let mut other = pod("a", &format!("{}/team/other:1", registry.host()));
+    if let Change::PodApplied(_, pod) = &mut other {
+        pod.uid = Uid(1000);
+    }
+    world.apply([other]);
+    world.step().await;
+    let shown = world.group("a/pull").next_run.unwrap();
+    assert_eq!(shown, world.now + INTERVAL / 5, "for the new manifest");
+    world.pass(shown - world.now).await;
+    assert_eq!(world.group("a/pull").last_run, Some(shown));
 }
 
 #[tokio::test]
