@@ -372,14 +372,19 @@ impl Prober {
     ) {
         self.metrics.probe.finished(exchange, &outcomes(judgement));
         let job = Job::Login(group.clone());
-        let (before, holder, pause) = self.shared.update(|state| {
-            let holder = state.cluster.target(group).map(|target| target.holder);
+        let (before, holder, expires, pause) = self.shared.update(|state| {
+            let target = state.cluster.target(group);
+            let expires = target
+                .as_ref()
+                .and_then(|target| target.expiry.expires_inside_after(now));
+            let holder = target.map(|target| target.holder);
             let verdict = state.verdicts.entry(group);
             let before = verdict.last_login();
             verdict.record(judgement, now);
             (
                 before,
                 holder,
+                expires,
                 verdict.pause_after_refusal(probe.confirm_after),
             )
         });
@@ -392,6 +397,8 @@ impl Prober {
                 now,
             ),
         };
+        // Its verdict turns when its date passes, not at the next login.
+        let next = expires.map_or(next, |expires| expires.min(next));
         self.schedule.finished(&job, next, now);
         self.show_plans([&job]);
         let holder = holder.unwrap_or_default();

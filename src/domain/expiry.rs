@@ -201,6 +201,12 @@ impl Expiry {
         self.inside.is_some_and(|date| is_past(date, now))
     }
 
+    /// When the date inside the credential will have passed; `None` if it has, or there is none.
+    pub fn expires_inside_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let over = self.inside?.checked_add_signed(LEEWAY)?;
+        (over > now).then_some(over)
+    }
+
     /// How far the date is believed in the light of the newest conclusive login: a date that has
     /// passed is doubtful while the login works.
     pub fn believed(&self, login_works: Option<bool>, now: DateTime<Utc>) -> Confidence {

@@ -518,4 +518,5 @@ async fn a_date_inside_that_passes_while_we_watch_turns_the_verdict() {
     );
     world.pass(TimeDelta::seconds(1)).await;
     assert_eq!(world.credential("a").valid, Some(false));
+    assert_eq!(world.outcome("a/pull", "token"), Some("expired"));
 }
