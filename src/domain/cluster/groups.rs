@@ -36,7 +36,7 @@ pub enum Which {
 pub struct Changes {
     /// Groups that came, went, or are needed for other manifests.
     pub groups: Vec<Group>,
-    /// Registries that are named for the first time, or by nobody any more.
+    /// Registries that are to be pinged from now on, or no more.
     pub registries: Vec<Registry>,
 }
 
@@ -77,6 +77,19 @@ struct Use {
 struct RegistryUse {
     claims: u32,
     groups: u32,
+    /// Of these, those that something names.
+    referenced: u32,
+}
+
+impl RegistryUse {
+    fn is_wanted(&self, which: Which) -> bool {
+        match which {
+            Which::Referenced => self.claims > 0 || self.referenced > 0,
+            Which::All => self.claims > 0 || self.groups > 0,
+            Which::InUse => self.claims > 0,
+            Which::None => false,
+        }
+    }
 }
 
 /// Every group that a Secret holds.
@@ -134,11 +147,8 @@ impl Groups {
     }
 
     pub(super) fn wants_registry(&self, registry: &Registry) -> bool {
-        match self.which {
-            Which::None => false,
-            Which::InUse => self.uses_registry(registry),
-            Which::Referenced | Which::All => self.registries.contains_key(registry),
-        }
+        let used = self.registries.get(registry);
+        used.is_some_and(|used| used.is_wanted(self.which))
     }
 
     pub(super) fn uses_registry(&self, registry: &Registry) -> bool {
@@ -263,32 +273,35 @@ impl Groups {
         change(hold);
         let is_gone = hold.literal == 0 && hold.claims == 0;
         let is_referenced = hold.referenced && !is_gone;
+        let was_named = used.referenced > 0;
         used.referenced = used.referenced + u32::from(is_referenced) - u32::from(was_referenced);
         if is_gone {
             used.holders.remove(holder);
         }
         used.keep_owner(self.settled);
+        let is_named = used.referenced > 0;
         let is_empty = used.holders.is_empty();
         self.changed.insert(group.clone());
         if is_empty {
             self.uses.remove(group);
         }
-        if is_new != is_empty {
+        if is_new != is_empty || was_named != is_named {
             self.touch_registry(&group.registry, |used| {
                 used.groups = used.groups + u32::from(is_new) - u32::from(is_empty);
+                used.referenced = used.referenced + u32::from(is_named) - u32::from(was_named);
             });
         }
     }
 
     fn touch_registry(&mut self, registry: &Registry, change: impl FnOnce(&mut RegistryUse)) {
         let used = self.registries.entry(registry.clone()).or_default();
-        let was_used = used.claims > 0 || used.groups > 0;
+        let was_wanted = used.is_wanted(self.which);
         change(used);
-        let is_used = used.claims > 0 || used.groups > 0;
-        if !is_used {
+        let is_wanted = used.is_wanted(self.which);
+        if used.claims == 0 && used.groups == 0 {
             self.registries.remove(registry);
         }
-        if was_used != is_used {
+        if was_wanted != is_wanted {
             self.changed_registries.insert(registry.clone());
         }
     }

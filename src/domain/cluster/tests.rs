@@ -490,15 +490,27 @@ fn a_late_word_of_the_other_watch_does_not_replace_the_new_secret() {
 }
 
 #[test]
-fn a_registry_is_wanted_while_an_image_or_a_credential_names_it() {
+fn a_registry_is_wanted_while_an_image_or_a_wanted_credential_names_it() {
     let quay = Registry::from_domain("quay.io");
     let mut cluster = cluster([pod("a/one", &["quay.io/app"], &[])]);
     assert!(cluster.wants_registry(&quay) && cluster.uses_registry(&quay));
     cluster.apply(secret("a/pull", &config(&[("quay.io", "u", "p")])));
+    cluster.apply(account("a/default", &["pull"]));
     cluster.apply(pod_deleted("a/one"));
     assert!(cluster.wants_registry(&quay) && !cluster.uses_registry(&quay));
+    cluster.changes();
+    cluster.apply(account("a/default", &[]));
+    assert!(
+        !cluster.wants_registry(&quay),
+        "a Secret that nothing names makes nobody ask its registry"
+    );
+    assert_eq!(cluster.changes().registries, std::slice::from_ref(&quay));
+    cluster.apply(account("a/default", &["pull"]));
+    assert!(cluster.wants_registry(&quay));
+    assert_eq!(cluster.changes().registries, std::slice::from_ref(&quay));
     cluster.apply(secret_deleted("a/pull"));
     assert!(!cluster.wants_registry(&quay));
+    assert_eq!(cluster.groups.registries().count(), 0);
 }
 
 #[test]
