@@ -49,16 +49,23 @@ impl Clock {
     }
 
     /// Waits until the clock shows `at`, looking again at least every minute: the wall clock may be
-    /// set while we wait. A clock that stands by hand is its test's to move: its waits end at once.
+    /// set while we wait, and a wait ends when it is set back. A clock that stands by hand is its
+    /// test's to move: its waits end at once.
     pub async fn sleep_until(&self, at: DateTime<Utc>) {
         if let Source::ByHand(_) = self.0 {
             return;
         }
-        while let Ok(left) = (at - self.now()).to_std() {
+        let mut now = self.now();
+        while let Ok(left) = (at - now).to_std() {
             if left.is_zero() {
                 return;
             }
             tokio::time::sleep(left.min(Duration::from_secs(60))).await;
+            let before = now;
+            now = self.now();
+            if now < before {
+                return;
+            }
         }
     }
 }

@@ -203,6 +203,9 @@ impl Prober {
 
     fn start_due(&mut self, now: DateTime<Utc>) {
         let settings = Arc::clone(&self.settings.borrow());
+        if self.schedule.follow(now) {
+            self.show_plans(self.schedule.jobs());
+        }
         loop {
             let due = self.schedule.take_due(now);
             if due.is_empty() {

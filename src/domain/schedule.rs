@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,6 +23,9 @@ const BURST: u32 = 20;
 /// The longest that a `Retry-After` is obeyed; a clamp, since some registries have sent years
 /// (jetstack/version-checker#376).
 const LONGEST_HOLD: TimeDelta = TimeDelta::hours(1);
+
+/// A clock is adjusted by less than this all the time; by more, it was set.
+const SET_BACK: TimeDelta = TimeDelta::seconds(10);
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +52,8 @@ pub struct Schedule {
     planned: HashMap<Job, Planned>,
     /// When the next login would start if logins were spaced evenly.
     pace: DateTime<Utc>,
+    /// The newest time that was told.
+    seen: DateTime<Utc>,
     per_registry: usize,
 }
 
@@ -79,6 +85,7 @@ impl Schedule {
             lanes: HashMap::new(),
             planned: HashMap::new(),
             pace: DateTime::UNIX_EPOCH,
+            seen: DateTime::UNIX_EPOCH,
             per_registry: per_registry.max(1),
         }
     }
@@ -115,6 +122,30 @@ impl Schedule {
             lane.queue(job).remove(&(at, job.clone()));
         }
         self.drop_idle_lane(job.registry());
+    }
+
+    /// Follows a clock that was set back, so that what is planned comes after as long a wait as
+    /// before and not a day later; true if it was.
+    pub fn follow(&mut self, now: DateTime<Utc>) -> bool {
+        let back = self.seen - now;
+        self.seen = now;
+        if back < SET_BACK {
+            return false;
+        }
+        self.pace -= back;
+        for lane in self.lanes.values_mut() {
+            lane.held_until = lane.held_until.map(|until| until - back);
+            for queue in [&mut lane.pings, &mut lane.logins] {
+                let waiting = mem::take(queue).into_iter();
+                *queue = waiting.map(|(at, job)| (at - back, job)).collect();
+            }
+        }
+        for planned in self.planned.values_mut() {
+            if let Planned::At(at) = planned {
+                *at -= back;
+            }
+        }
+        true
     }
 
     /// Takes what may start now: due, its registry neither busy nor held, logins within the pace.
@@ -205,6 +236,11 @@ impl Schedule {
             .flat_map(|lane| lane.pings.iter().chain(&lane.logins))
             .map(|(_, job)| job.clone())
             .collect()
+    }
+
+    /// Every job that is planned or under way.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.planned.keys()
     }
 
     /// Jobs that are planned or under way.

@@ -460,6 +460,22 @@ async fn the_next_run_that_is_shown_is_the_one_that_comes() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_holds_up_nothing() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    let asked = (registry.count(Step::Ping), registry.logins("bot"));
+    world.set(world.now - TimeDelta::days(1));
+    world.step().await;
+    let next = world.group("a/pull").next_run;
+    assert!(next <= Some(world.now + INTERVAL * 2), "{next:?}");
+    world.pass(INTERVAL * 2).await;
+    let again = (registry.count(Step::Ping), registry.logins("bot"));
+    assert!(again.0 > asked.0 + 20 && again.1 > asked.1, "{again:?}");
+}
+
+#[tokio::test]
 async fn what_nobody_names_any_more_is_not_asked_and_not_shown() {
     let registry = Registry::start(bearer()).await;
     let mut world = World::new();
