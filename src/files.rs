@@ -29,8 +29,8 @@ const POLL: Duration = Duration::from_secs(10);
 /// What one look at the files brought.
 #[derive(Debug)]
 pub struct Pass {
-    /// A list's begin, a Secret for each file that could be read, and the list's end if each could:
-    /// a file that cannot be read for a while keeps its verdicts.
+    /// A list's begin, a Secret for each file that could be read, and the list's end if each that
+    /// is there could: a file that cannot be read for a while keeps its verdicts.
     pub changes: Vec<Change>,
     /// Files that could not be read.
     pub unreadable: Vec<Unreadable>,
@@ -45,6 +45,17 @@ pub struct Unreadable {
     /// The reason.
     #[source]
     pub why: Why,
+}
+
+impl Unreadable {
+    /// There is nothing to read, and what was there before is no more.
+    fn is_gone(&self) -> bool {
+        match &self.why {
+            Why::Io(error) => error.kind() == io::ErrorKind::NotFound,
+            Why::NoFiles => true,
+            Why::TooLarge => false,
+        }
+    }
 }
 
 /// Why a path gave nothing.
@@ -72,7 +83,7 @@ pub fn read_all(paths: &[PathBuf]) -> Pass {
             Err(why) => unreadable.push(Unreadable { path: file, why }),
         }
     }
-    if unreadable.is_empty() {
+    if unreadable.iter().all(Unreadable::is_gone) {
         changes.push(Change::ListFinished(watch));
     }
     Pass {

@@ -183,6 +183,20 @@ fn what_cannot_be_read_is_named_and_loses_nothing_else() {
 }
 
 #[test]
+fn a_file_that_is_gone_is_swept_and_told() {
+    let directory = directory(&[("one.json", CONFIG)]);
+    let named = directory.path().join("one.json");
+    for path in [named.clone(), directory.path().to_owned()] {
+        fs::write(&named, CONFIG).unwrap();
+        assert!(is_whole(&read(&path)));
+        fs::remove_file(&named).unwrap();
+        let pass = read(&path);
+        assert!(is_whole(&pass), "{} is not there", path.display());
+        assert_eq!((names(&pass).len(), told(&pass).len()), (0, 1));
+    }
+}
+
+#[test]
 fn the_largest_file_is_read() {
     let directory = directory(&[]);
     let mut content = CONFIG.as_bytes().to_vec();
