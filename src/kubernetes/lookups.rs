@@ -55,13 +55,7 @@ async fn round(
             Vec::new()
         }
     });
-    asked.retain(|_, at| at.elapsed() < BELIEVED);
-    let open: Vec<_> = names
-        .into_iter()
-        .filter(|name| !asked.contains_key(name))
-        .take(ROUND)
-        .collect();
-    for name in open {
+    for name in open(names, asked, Instant::now()) {
         match table::lookup(client, &name).await {
             Ok(found) => apply(Change::NameLookedUp(name.clone(), found)),
             // Not answered is not absent: what was known stays, and it is asked again in a while.
@@ -70,5 +64,55 @@ async fn round(
             }
         }
         asked.insert(name, Instant::now());
+    }
+}
+
+/// The names to ask for now: never asked first, then the longest ago, or the last ones of a long
+/// list would never have their turn. Names that are no longer open are forgotten.
+fn open(
+    names: Vec<ObjectName>,
+    asked: &mut HashMap<ObjectName, Instant>,
+    now: Instant,
+) -> Vec<ObjectName> {
+    let last: HashMap<_, _> = names
+        .iter()
+        .filter_map(|name| asked.remove_entry(name))
+        .collect();
+    *asked = last;
+    let mut open: Vec<_> = names
+        .into_iter()
+        .map(|name| (asked.get(&name).copied(), name))
+        .filter(|(at, _)| at.is_none_or(|at| now.duration_since(at) >= BELIEVED))
+        .collect();
+    open.sort();
+    open.into_iter().take(ROUND).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_of_a_long_list_has_its_turn() {
+        // More than are asked for while an answer is believed.
+        let names: Vec<_> = (0..7_600)
+            .map(|n| ObjectName {
+                namespace: format!("team-{n:05}"),
+                name: "pull".to_owned(),
+            })
+            .collect();
+        let (mut asked, mut now) = (HashMap::new(), Instant::now());
+        for _ in 0..names.len() / ROUND {
+            for name in open(names.clone(), &mut asked, now) {
+                asked.insert(name, now);
+            }
+            now += PAUSE;
+        }
+        assert_eq!(asked.len(), names.len());
+        assert_eq!(
+            open(names[..1].to_vec(), &mut asked, now + BELIEVED).len(),
+            1
+        );
+        assert_eq!(asked.len(), 1, "what is resolved is forgotten");
     }
 }
