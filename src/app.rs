@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::config::{ClusterSource, Settings, Source};
 use crate::domain::cluster::{Change, Cluster};
 use crate::domain::expiry::Sources;
+use crate::domain::watches::WatchError;
 use crate::files::{self, Files, Pass};
 use crate::kubernetes::client::connect;
 use crate::kubernetes::decode::Wanted;
@@ -263,7 +264,13 @@ fn read(shared: &Shared, wake: &Notify, pass: Pass) {
         warn!(path = %unreadable.path.display(), why = %unreadable.why, "Failed to read a docker config");
     }
     apply(shared, wake, pass.changes);
-    shared.update(|state| state.watches.listed(&files::watch()));
+    shared.update(|state| {
+        state.watches.listed(&files::watch());
+        // What could not be read is not seen: the page says so until the files change again.
+        if !pass.unreadable.is_empty() {
+            state.watches.failed(&files::watch(), WatchError::Malformed);
+        }
+    });
 }
 
 #[cfg(test)]

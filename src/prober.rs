@@ -405,11 +405,19 @@ impl Prober {
         self.schedule.finished(&job, next, now);
         self.show_plans([&job]);
         let holder = holder.unwrap_or_default();
-        let outcome = judgement.login.map(Outcome::as_str);
+        // The step that got furthest, and why there was no answer: closed words, nothing received.
+        let (step, outcome, status) = furthest(judgement);
+        let fault = exchange
+            .asked
+            .iter()
+            .rev()
+            .find_map(|asked| asked.answer.as_ref().err());
+        let fault = fault.map(tracing::field::debug);
+        let registry = &group.registry;
         if before == judgement.login {
-            debug!(credential = holder, registry = %group.registry, outcome, "Probed");
+            debug!(credential = holder, %registry, step, outcome, status, fault, "Probed");
         } else {
-            info!(credential = holder, registry = %group.registry, outcome, "Login outcome changed");
+            info!(credential = holder, %registry, step, outcome, status, fault, "Login outcome changed");
         }
     }
 }
@@ -419,6 +427,14 @@ fn job_kind(job: &Job) -> &'static str {
         Job::Ping(_) => "ping",
         Job::Login(_) => "login",
     }
+}
+
+/// The last step of a conversation, its outcome and the status that decided.
+fn furthest(judgement: &Judgement) -> (Option<&'static str>, Option<&'static str>, Option<u16>) {
+    let last = judgement.steps.last();
+    let step = last.map(|(step, ..)| step.as_str());
+    let outcome = last.map(|(_, outcome, _)| outcome.as_str());
+    (step, outcome, last.and_then(|(.., status)| *status))
 }
 
 /// The outcomes of a conversation's steps, in the order in which they were taken.

@@ -201,7 +201,7 @@ impl Cluster {
         let owner = self.groups.owner(group)?;
         Some(Target {
             credential: Arc::clone(self.credentials.get(group.credential)?),
-            holder: format!("{}/{}#{}", owner.namespace, owner.name, owner.key),
+            holder: format!("{owner}#{}", owner.key),
             expiry: self.expiry_of(owner, group).unwrap_or(Expiry::UNKNOWN),
             in_use: self.groups.uses_registry(&group.registry),
         })

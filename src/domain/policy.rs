@@ -60,6 +60,20 @@ pub struct Contact {
     host: String,
     port: u16,
     in_use: bool,
+    reach: Reach,
+}
+
+/// How far inward a contact may lie unless it is allowed by name or address. What a registry names
+/// lies no further inward than the registry itself: one on the outside could otherwise send a
+/// credential, and us, to whatever listens inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Public addresses.
+    Public,
+    /// Private ones too.
+    Private,
+    /// This machine too.
+    Loopback,
 }
 
 /// What refused a target.
@@ -129,7 +143,14 @@ impl Contact {
             host: target::normalised(host),
             port,
             in_use,
+            reach: Reach::Loopback,
         }
+    }
+
+    /// The same, as named by somebody who lies no further inward than this.
+    #[must_use]
+    pub fn within(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// Lower case, without brackets and closing dot.
@@ -172,8 +193,8 @@ impl Policy {
         if self.allows_name(contact) {
             return Ok(());
         }
-        if is_localhost(&contact.host) && self.loopback == Loopback::Refused {
-            return Err(Rule::Loopback);
+        if is_localhost(&contact.host) {
+            self.judge_loopback(contact)?;
         }
         // These resolve to the refused addresses too; a proxy would not ask us.
         if is_metadata_name(&contact.host) {
@@ -204,10 +225,7 @@ impl Policy {
         match class {
             Class::Public => Ok(()),
             Class::Private => self.judge_private(contact),
-            Class::Loopback => match self.loopback {
-                Loopback::Allowed => Ok(()),
-                Loopback::Refused => Err(Rule::Loopback),
-            },
+            Class::Loopback => self.judge_loopback(contact),
             Class::LinkLocal => Err(Rule::LinkLocal),
             Class::Metadata => Err(Rule::Metadata),
             Class::Multicast => Err(Rule::Multicast),
@@ -229,8 +247,16 @@ impl Policy {
         contact.is_loopback() && self.judge_host(contact).is_ok()
     }
 
+    fn judge_loopback(&self, contact: &Contact) -> Result<(), Rule> {
+        match self.loopback {
+            Loopback::Allowed if contact.reach >= Reach::Loopback => Ok(()),
+            Loopback::Allowed | Loopback::Refused => Err(Rule::Loopback),
+        }
+    }
+
     fn judge_private(&self, contact: &Contact) -> Result<(), Rule> {
         match self.private {
+            _ if contact.reach < Reach::Private => Err(Rule::Private),
             Private::All => Ok(()),
             Private::Used if contact.in_use => Ok(()),
             Private::Used | Private::None => Err(Rule::Private),
@@ -281,6 +307,31 @@ mod tests {
 
     fn said(judgement: Result<(), Rule>) -> &'static str {
         judgement.map_or_else(Rule::as_str, |()| "ok")
+    }
+
+    #[test]
+    fn what_a_registry_names_lies_no_further_inward_than_itself() {
+        let everything = Policy {
+            private: Private::All,
+            loopback: Loopback::Allowed,
+            ..Policy::default()
+        };
+        for (host, reach, expected) in [
+            ("127.0.0.1", Reach::Loopback, "ok"),
+            ("127.0.0.1", Reach::Private, "loopback"),
+            ("localhost", Reach::Private, "loopback"),
+            ("[::ffff:127.0.0.1]", Reach::Public, "loopback"),
+            ("10.0.0.1", Reach::Loopback, "ok"),
+            ("10.0.0.1", Reach::Private, "ok"),
+            ("10.0.0.1", Reach::Public, "private"),
+            ("93.184.216.34", Reach::Public, "ok"),
+        ] {
+            let contact = Contact::new(host, 443, true).within(reach);
+            let judgement = everything.judge_host(&contact);
+            assert_eq!(said(judgement), expected, "{host} {reach:?}");
+        }
+        let allowed = Contact::new("10.0.0.1", 443, false).within(Reach::Public);
+        assert_eq!(said(allowing(&["10.0.0.0/8"]).judge_host(&allowed)), "ok");
     }
 
     #[test]

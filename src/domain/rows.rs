@@ -85,9 +85,9 @@ pub enum Skipped {
     NotReferenced,
     /// The date inside it has passed: it is expired without being sent.
     ExpiredInside,
-    /// Our policy refuses the target.
+    /// Our policy refuses the target, or everything (`--probe.which none`).
     Policy,
-    /// An annotation says so, or `--probe.which none`.
+    /// An annotation says so.
     Ignored,
     /// A cap per namespace or Secret.
     Budget,

@@ -9,7 +9,9 @@ use super::cluster::{Resource, Watch};
 pub enum WatchError {
     /// 410, in the stream or as status: listed again.
     Gone,
-    /// 401 or 403.
+    /// 401: our own token or certificate is not taken, which says nothing of our rights.
+    Unauthorized,
+    /// 403.
     Forbidden,
     /// 429.
     Throttled,
@@ -19,7 +21,7 @@ pub enum WatchError {
     Connection,
     /// Nothing came, not even a bookmark, past the idle deadline.
     Silent,
-    /// The answer was no list and no watch stream.
+    /// The answer was no list and no watch stream; or a docker config file that cannot be read.
     Malformed,
     /// Ended within a second of its start, twice in a row.
     EndedAtOnce,
@@ -27,8 +29,9 @@ pub enum WatchError {
 
 impl WatchError {
     /// Every error.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Gone,
+        Self::Unauthorized,
         Self::Forbidden,
         Self::Throttled,
         Self::Status,
@@ -42,6 +45,7 @@ impl WatchError {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gone => "gone",
+            Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Throttled => "throttled",
             Self::Status => "status",

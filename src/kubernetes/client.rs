@@ -112,7 +112,8 @@ impl Reason {
     /// The `error` label.
     pub fn watch_error(self) -> WatchError {
         match self {
-            Self::Unauthorized | Self::Forbidden => WatchError::Forbidden,
+            Self::Unauthorized => WatchError::Unauthorized,
+            Self::Forbidden => WatchError::Forbidden,
             Self::Gone => WatchError::Gone,
             Self::Throttled => WatchError::Throttled,
             Self::Status(_) => WatchError::Status,

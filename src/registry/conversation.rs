@@ -20,7 +20,7 @@ use crate::domain::exchange::{
     Asked, ChallengeFault, Exchange, Manifest, NetworkFault, Purpose, Response, Step, TlsFault,
 };
 use crate::domain::image::Registry;
-use crate::domain::policy::{Contact, Policy, Rule};
+use crate::domain::policy::{Contact, Policy, Reach, Rule};
 
 /// What containerd accepts as a manifest (core/remotes/docker/resolver.go); schema 1 is gone.
 const MANIFEST_TYPES: HeaderValue = HeaderValue::from_static(
@@ -89,6 +89,8 @@ impl<'a> Conversation<'a> {
             return Flow::Break(());
         };
         let mut way = match ping.status {
+            // A captive portal answers 200 to everything, manifests included.
+            200 if !ping.speaks_registry => return Flow::Break(()),
             // Asks for nothing here: any login would do. Its manifests may still be guarded.
             200 => Way::Open,
             401 => self.way(&ping.challenges, basic.is_some())?,
@@ -257,19 +259,28 @@ impl<'a> Conversation<'a> {
 
     /// Whom the URL of a token request names, if a credential may go there.
     fn realm_contact(&self, realm: &Url) -> Result<Contact, NetworkFault> {
-        let (base, _) = self.base()?;
         let host = realm.host_str().unwrap_or_default();
         let port = realm.port_or_known_default().unwrap_or_default();
-        // A registry on the outside gets no one to ask inside: with the path of a realm it could
-        // do more than be refused. One that is itself inside may.
-        let in_use =
-            self.in_use && (realm.host_str() == base.host_str() || self.transport.is_inward());
-        let contact = Contact::new(host, port, in_use);
+        let contact = Contact::new(host, port, self.in_use).within(self.reach(realm)?);
         let may_be_plain = registry_may_be_plain(self.policy, self.plain, &contact);
         if realm.scheme() != "https" && !may_be_plain {
             return Err(NetworkFault::Blocked(Rule::Scheme));
         }
         Ok(contact)
+    }
+
+    /// How far inward a realm may lie: as far as the registry that names it.
+    fn reach(&self, realm: &Url) -> Result<Reach, NetworkFault> {
+        let (base, registry) = self.base()?;
+        Ok(
+            if realm.host_str() == base.host_str() || registry.is_loopback() {
+                Reach::Loopback
+            } else if self.transport.is_inward() {
+                Reach::Private
+            } else {
+                Reach::Public
+            },
+        )
     }
 
     /// `https://<endpoint>/v2/` and whom it names.

@@ -12,6 +12,7 @@ const NOT_OURS: &[&str] = &[
     "alertname",
     "alertstate",
     "cluster",
+    "endpoint",
     "instance",
     "job",
     "le",

@@ -10,6 +10,7 @@ use regcred_exporter::domain::cluster::{
 };
 use regcred_exporter::domain::docker_config::{self, FaultKind, Parsed, SecretKind};
 use regcred_exporter::kubernetes::decode::{self, Broken, Decoded, Place, Wanted};
+use regcred_stand_ins::objects;
 use serde_json::{Value, json};
 
 const CANARY: &str = "c4n4ry";
@@ -763,8 +764,8 @@ fn a_secret_of_another_type_gives_no_record() {
 #[test]
 fn data_is_bounded() {
     let mut secret = secret();
-    let many = "QUFB".repeat(600_000);
-    secret["data"][".dockerconfigjson"] = json!(many);
+    let long = format!(r#"{{"auths":{{{}"r.io":{{}}}}}}"#, " ".repeat(1_800_000));
+    secret["data"][".dockerconfigjson"] = json!(objects::base64(&long));
     secret["data"]["expires_at"] = json!("QUFB".repeat(22));
     secret["data"]["expiry"] = json!("QUFB".repeat(21));
     let kind = SecretKind::DockerConfigJson;
@@ -772,7 +773,11 @@ fn data_is_bounded() {
     let decoded = decoded.unwrap();
     assert_eq!(decoded.first_fault.as_deref(), Some(".data.expires_at"));
     let open = open(decoded.record).unwrap();
-    assert!(open.docker_config.fault_set().contains(FaultKind::TooLarge));
+    assert!(
+        open.docker_config
+            .fault_set()
+            .contains(FaultKind::InvalidJson)
+    );
     assert_eq!(open.expiry_data.keys().collect::<Vec<_>>(), ["expiry"]);
 }
 

@@ -17,7 +17,7 @@ use regcred_exporter::prober::Prober;
 use regcred_exporter::registry::Client;
 use regcred_exporter::state::{Shared, State};
 use regcred_stand_ins::objects::docker_config;
-use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
+use regcred_stand_ins::registry::{Answer, Behaviour, On, Registry, Step};
 use tokio::sync::watch;
 
 use super::settings;
@@ -394,6 +394,19 @@ async fn a_registry_gone_for_an_hour_takes_no_verdict_with_it() {
         Some("ok"),
         "asked as soon as it is back"
     );
+}
+
+#[tokio::test]
+async fn a_captive_portal_is_asked_for_no_image() {
+    let page = Answer::status(200).html("<html>Please log in</html>");
+    let registry = Registry::start(Behaviour::basic().answer(On::Any, page)).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.step().await;
+    assert_eq!(world.outcome("a/pull", "ping"), Some("registry_error"));
+    assert_eq!(world.outcome("a/pull", "manifest"), None);
+    assert_eq!(world.credential("a").valid, None);
+    assert_eq!(world.rows().registries[0].up, Some(false));
 }
 
 #[tokio::test]

@@ -395,6 +395,23 @@ async fn what_is_forbidden_stops_nothing_else_and_may_be_allowed_later() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_not_taken_says_nothing_of_rights() {
+    let server = small_cluster().await;
+    server.inject(Fault::status(Served::Secrets, 401, "Unauthorized", "no"));
+    let rig = rig(&server).await;
+    rig.until("refused", |rig| {
+        rig.errors(SECRETS, WatchError::Unauthorized) > 0
+    })
+    .await;
+    assert!(!rig.health(SECRETS).forbidden);
+    rig.until_names(Resource::Pods, &["a/web"]).await;
+    assert!(!rig.shared.read(|state| state.watches.is_ready()));
+    server.heal_all();
+    rig.until_ready().await;
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn a_silent_server_is_noticed() {
     let server = small_cluster().await;
     let client = client_of(&server.kubeconfig()).await;

@@ -1,6 +1,7 @@
 //! Groups: what is probed once, however many Secrets hold it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::Created;
@@ -47,6 +48,16 @@ pub(super) struct Holder {
     pub(super) namespace: Arc<str>,
     pub(super) name: Arc<str>,
     pub(super) key: Arc<str>,
+}
+
+/// `namespace/name`; a file is its path.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.namespace.is_empty() {
+            write!(f, "{}/", self.namespace)?;
+        }
+        f.write_str(&self.name)
+    }
 }
 
 /// An entry that the kubelet tries for a claim.

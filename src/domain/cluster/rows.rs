@@ -50,7 +50,7 @@ impl Cluster {
         for groups in by_owner.into_values() {
             let is_ambiguous = groups.len() > 1;
             for (group, owner) in groups {
-                let name = holder_name(owner);
+                let name = owner.to_string();
                 let label = if is_ambiguous {
                     format!("{name}#{}", owner.key)
                 } else {
@@ -154,23 +154,23 @@ impl Cluster {
         listed: Listed,
         now: DateTime<Utc>,
     ) -> Option<Skipped> {
-        let is_blocked = || {
-            verdict.is_some_and(|verdict| {
-                verdict
-                    .steps()
-                    .iter()
-                    .any(|(_, outcome, _)| *outcome == Outcome::Blocked)
-            })
-        };
+        let blocked = verdict.and_then(|verdict| {
+            let mut steps = verdict.steps().iter();
+            steps
+                .find(|(_, outcome, _)| *outcome == Outcome::Blocked)
+                .map(|(step, ..)| *step)
+        });
         match self.groups.which() {
-            Which::None => Some(Skipped::Ignored),
+            Which::None => Some(Skipped::Policy),
             Which::Referenced if listed.referrers && !self.groups.is_referenced(group) => {
                 Some(Skipped::NotReferenced)
             }
             _ if expiry.is_expired_inside_at(now) => Some(Skipped::ExpiredInside),
-            _ if is_blocked() && group.registry.is_loopback() => Some(Skipped::NodeLocal),
-            _ if is_blocked() => Some(Skipped::Policy),
-            _ => None,
+            // Further on it is the token endpoint that was refused.
+            _ if blocked == Some(Step::Ping) && group.registry.is_loopback() => {
+                Some(Skipped::NodeLocal)
+            }
+            _ => blocked.map(|_| Skipped::Policy),
         }
     }
 
@@ -241,15 +241,6 @@ impl Cluster {
     }
 }
 
-/// `namespace/name`; a file is its path.
-fn holder_name(holder: &Holder) -> String {
-    if holder.namespace.is_empty() {
-        holder.name.to_string()
-    } else {
-        format!("{}/{}", holder.namespace, holder.name)
-    }
-}
-
 /// A date inside the credential that has passed decides before any verdict.
 fn works(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Option<bool> {
     if expiry.is_expired_inside_at(now) {
@@ -269,8 +260,13 @@ fn outcome(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Op
             .find(|(step, ..)| *step == wanted)
             .map(|(_, outcome, _)| *outcome)
     };
-    // A login that was not reached leaves the ping to say why.
-    of(Step::Token).or_else(|| of(Step::Ping).filter(|outcome| *outcome != Outcome::Ok))
+    // A login that was not reached leaves the ping to say why; whatever that is, no credential was
+    // sent and nothing concludes.
+    of(Step::Token).or_else(|| match of(Step::Ping)? {
+        Outcome::Ok => None,
+        conclusive if conclusive.is_conclusive() => Some(Outcome::RegistryError),
+        inconclusive => Some(inconclusive),
+    })
 }
 
 fn badness(valid: Option<bool>) -> u8 {

@@ -11,8 +11,7 @@ use super::meta::{Keep, Metadata, Wanted};
 use crate::domain::cluster::SecretSeen;
 use crate::domain::docker_config::{self, SecretKind};
 
-/// A Secret holds at most 1 MiB. What is longer is cut here and `too_large` to the domain, whose
-/// own bound is far below.
+/// A Secret holds at most 1 MiB; what is longer is none, and is cut.
 const CONFIG_MOST: usize = 1024 * 1024;
 
 /// A date.
