@@ -6,8 +6,10 @@
 pub mod check;
 pub mod check_config;
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+
+use thiserror::Error;
 
 use crate::cli::Command;
 use crate::config::{Check, Complaint, Settings};
@@ -20,7 +22,7 @@ pub enum Exit {
     Works,
     /// Something conclusively does not, or a start failed.
     Broken,
-    /// Nothing is proven not to work, and something could not be told.
+    /// Nothing is proven not to work, and something could not be told, or nobody could be told.
     Unclear,
     /// Wrong usage, `EX_USAGE` of sysexits.h.
     Usage,
@@ -65,12 +67,26 @@ pub fn complaints(command: &Command) -> Vec<Complaint> {
     }
 }
 
+/// Stdout takes nothing more: a full disk. Whoever redirected it can fix it.
+#[derive(Debug, Error)]
+#[error("failed to write to stdout")]
+pub struct Unwritten(#[from] io::Error);
+
 /// Writes an answer to stdout. A reader that has gone away, as `head` does, is no failure.
-pub fn print(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout
+pub fn print(text: &str) -> Result<(), Unwritten> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line about a failure to stderr. Where that takes nothing, the exit code still tells.
+pub fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "regcred-exporter: {line}");
 }
 
 /// One line on stderr that is written over again and again, where that is a terminal.
@@ -83,7 +99,7 @@ impl Progress {
     /// Shows something only to people.
     pub fn on_stderr() -> Self {
         Self {
-            is_shown: std::io::stderr().is_terminal(),
+            is_shown: io::stderr().is_terminal(),
         }
     }
 
@@ -110,7 +126,7 @@ impl Progress {
     fn write(&self, text: &str) {
         if self.is_shown {
             // Nothing depends on it: a terminal that is gone takes it away by itself.
-            let mut stderr = std::io::stderr().lock();
+            let mut stderr = io::stderr().lock();
             let _ = stderr
                 .write_all(text.as_bytes())
                 .and_then(|()| stderr.flush());

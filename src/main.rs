@@ -1,5 +1,6 @@
 //! The program: protects its memory, reads its arguments, runs one command, sets the exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -18,15 +19,11 @@ use zeroizing_alloc::ZeroAlloc;
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
-/// The exit code of wrong usage, sysexits' EX_USAGE.
-const USAGE: u8 = 64;
-
 fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(Stop::Answered(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
+            return answer(&text, Exit::Works);
         }
         Err(Stop::Usage(mut complaints, rest)) => {
             let of_values = rest.map(|rest| command::complaints(&rest));
@@ -44,10 +41,7 @@ fn main() -> ExitCode {
             Err(complaints) => usage(&complaints),
         },
         Command::CheckConfig(args) => match check_config(&args) {
-            Ok(text) => {
-                command::print(&text);
-                ExitCode::SUCCESS
-            }
+            Ok(text) => answer(&text, Exit::Works),
             Err(complaints) => usage(&complaints),
         },
     }
@@ -67,8 +61,8 @@ fn check(asked: &Check) -> ExitCode {
     };
     match checked() {
         Ok(report) => {
-            command::print(&check::written(&report, asked.output));
-            Exit::from(report.standing()).into()
+            let exit = Exit::from(report.standing());
+            answer(&check::written(&report, asked.output), exit)
         }
         Err(error) => exit_code(Err(error)),
     }
@@ -102,11 +96,22 @@ fn runtime(process: Process) -> Result<Runtime> {
         .context("failed to start the runtime")
 }
 
+/// The exit code is the answer's, unless nobody could be told.
+fn answer(text: &str, exit: Exit) -> ExitCode {
+    match command::print(text) {
+        Ok(()) => exit.into(),
+        Err(unwritten) => {
+            command::complain(&format!("{:#}", anyhow::Error::from(unwritten)));
+            Exit::Unclear.into()
+        }
+    }
+}
+
 fn exit_code(result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("regcred-exporter: {error:#}");
+            command::complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -114,8 +119,8 @@ fn exit_code(result: Result<()>) -> ExitCode {
 
 fn usage<T: std::fmt::Display>(complaints: &[T]) -> ExitCode {
     for complaint in complaints {
-        eprintln!("regcred-exporter: {complaint}");
+        command::complain(&complaint.to_string());
     }
-    eprintln!("Try --help.");
-    ExitCode::from(USAGE)
+    let _ = writeln!(std::io::stderr().lock(), "Try --help.");
+    Exit::Usage.into()
 }

@@ -1,5 +1,7 @@
 //! What is typed, what it means, and every complaint at once.
 
+use std::fs::OpenOptions;
+use std::process::{Output as Ended, Stdio};
 use std::time::Duration;
 
 use regcred_exporter::cli::{self, CheckArgs, Cli, Command, RunArgs, Stop};
@@ -9,6 +11,8 @@ use regcred_exporter::config::{
 };
 use regcred_exporter::domain::expiry::Sources;
 use regcred_exporter::domain::policy::{Loopback, Private};
+
+use super::exporter;
 
 fn read(line: &str) -> Result<Command, Stop> {
     let args = std::iter::once("regcred-exporter").chain(line.split_whitespace());
@@ -348,5 +352,50 @@ fn effective_settings_give_the_same_settings_again() {
         for word in line.split(' ').filter(|word| word.starts_with("--")) {
             assert!(printed.contains(word), "{word}\n{printed}");
         }
+    }
+}
+
+/// Runs the binary with this stdout.
+fn ended(line: &str, stdout: impl Into<Stdio>) -> Ended {
+    let mut command = exporter::command();
+    command.args(line.split_whitespace()).stdout(stdout);
+    command.output().unwrap()
+}
+
+fn full() -> std::fs::File {
+    OpenOptions::new().write(true).open("/dev/full").unwrap()
+}
+
+#[test]
+fn what_cannot_be_written_is_two() {
+    for line in [
+        "--help",
+        "--version",
+        "check-config",
+        "check --docker-config /nowhere",
+    ] {
+        let ended = ended(line, full());
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{line}: {told}");
+        let expected = "regcred-exporter: failed to write to stdout: No space left on device";
+        assert!(told.contains(expected), "{line}: {told}");
+    }
+    let mut command = exporter::command();
+    let status = command.arg("--nope").stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(64));
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.json");
+    std::fs::write(&config, "{").unwrap();
+    let broken = format!("check --offline --docker-config {}", config.display());
+    for (line, code) in [("--help", 0), ("check-config", 0), (&*broken, 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = ended(line, writer);
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!((ended.status.code(), &*told), (Some(code), ""), "{line}");
     }
 }
