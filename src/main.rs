@@ -61,6 +61,9 @@ fn check(asked: &Check) -> ExitCode {
     };
     match checked() {
         Ok(report) => {
+            for failure in report.failures() {
+                command::complain(&failure);
+            }
             let exit = Exit::from(report.standing());
             answer(&check::written(&report, asked.output), exit)
         }

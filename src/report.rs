@@ -18,6 +18,7 @@ use crate::domain::expiry::Expiry;
 use crate::domain::outcome::Outcome;
 use crate::domain::rows::{Rows, Skipped};
 pub use image::{Candidate, ImageReport, Near};
+use printable::printable;
 
 /// Everything that is said.
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct Report {
     pub poisonous: Vec<(String, FaultKind)>,
     /// What a reader should know, a line each.
     pub notes: Vec<String>,
-    /// What could not be read, a line each.
+    /// What could not be read, a line each; told beside the report, whatever its form.
     pub unreadable: Vec<String>,
 }
 
@@ -163,6 +164,11 @@ impl Report {
             Standing::Unclear
         };
         lines.unwrap_or(Standing::Works).max(unreadable)
+    }
+
+    /// What could not be read, fit to be shown.
+    pub fn failures(&self) -> impl Iterator<Item = String> {
+        self.unreadable.iter().map(|line| printable(line))
     }
 
     /// Every kind of fault that a line shows, the worst first.

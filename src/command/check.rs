@@ -55,6 +55,12 @@ pub fn written(report: &Report, output: Output) -> String {
 fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Report {
     let now = clock.now();
     let holdings = &gathered.holdings;
+    // In a namespace that is not there no pod can pull.
+    let images = if gathered.is_nowhere {
+        &[]
+    } else {
+        &asked.images[..]
+    };
     let mut report = if asked.images.is_empty() {
         let rows = gathered.shared.read(|state| state.rows(now));
         Report::of_credentials(holdings, &rows, asking, now)
@@ -64,7 +70,7 @@ fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Re
                 let (cluster, verdicts) = (&state.cluster, &state.verdicts);
                 ImageReport::of(image, holdings, cluster, verdicts, asking, now)
             };
-            asked.images.iter().map(of).collect()
+            images.iter().map(of).collect()
         });
         Report::of_images(images, holdings, now)
     };

@@ -26,31 +26,35 @@ struct Cell {
 
 /// The whole report.
 pub fn write(report: &Report, colours: Colours) -> String {
-    let mut text = match &report.about {
-        About::Credentials(lines) => credentials(lines, report.at, colours),
+    let about = match &report.about {
+        About::Credentials(lines) if !lines.is_empty() => credentials(lines, report.at, colours),
+        About::Credentials(_) => nothing(report),
         About::Images(images) => images
             .iter()
             .map(|image| of_image(image, report, colours))
             .collect::<Vec<_>>()
             .join("\n"),
     };
-    let notes = [
+    let mut parts = vec![
+        about,
         notes(report.poisonous.iter().map(poisonous)),
         notes(report.notes.iter().map(|line| printable(line))),
-        notes(report.unreadable.iter().map(|line| printable(line))),
         legend(report),
     ];
-    for note in notes.into_iter().filter(|note| !note.is_empty()) {
-        text.push('\n');
-        text.push_str(&note);
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n")
+}
+
+/// Without an entry there is nothing to say where something could not be read.
+fn nothing(report: &Report) -> String {
+    if report.unreadable.is_empty() {
+        "No pull secrets found.\n".to_owned()
+    } else {
+        String::new()
     }
-    text
 }
 
 fn credentials(lines: &[Line], at: DateTime<Utc>, colours: Colours) -> String {
-    if lines.is_empty() {
-        return "No pull secrets found.\n".to_owned();
-    }
     let header = ["SOURCE", "REGISTRY", "KEY", "OUTCOME", "EXPIRES", "FAULTS"];
     let rows = lines.iter().map(|line| {
         vec![

@@ -19,6 +19,8 @@ use regcred_stand_ins::registry::{Answer, Behaviour, Registry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::exporter;
+
 const CANARY: &str = "c4n4ry-pa55word";
 
 /// Two hours after the ECR payload of [`expired`] ended.
@@ -272,7 +274,26 @@ async fn what_cannot_be_told_is_two() {
 
     let report = checked("--docker-config /nowhere/config.json").await;
     assert_eq!(exit(&report), 2);
-    assert!(written(&report).contains("failed to read `/nowhere/config.json`: No such file"));
+    let failures: Vec<String> = report.failures().collect();
+    assert_eq!(failures.len(), 1);
+    assert!(failures[0].starts_with("failed to read `/nowhere/config.json`: No such file"));
+    assert_eq!(written(&report), "", "nobody knows what is there");
+    assert_eq!(read(&report), json!({"credentials": []}));
+}
+
+#[test]
+fn what_could_not_be_read_is_told_beside_the_report() {
+    for (output, expected) in [("table", ""), ("json", "{\"credentials\":[]}\n")] {
+        let ended = exporter::command()
+            .args(["check", "--docker-config", "/no\x1bwhere", "-o", output])
+            .output()
+            .unwrap();
+        let told = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(String::from_utf8(ended.stdout).unwrap(), expected);
+        let failure = "regcred-exporter: failed to read `/no\\u{1b}where`: No such file";
+        assert!(told.starts_with(failure), "{told}");
+        assert_eq!((ended.status.code(), told.lines().count()), (Some(2), 1));
+    }
 }
 
 #[tokio::test]
@@ -599,6 +620,7 @@ async fn cluster(registry: &Registry) -> (ApiServer, Config) {
     let api = ApiServer::start().await;
     let config = |user: &str, password: &str| objects::docker_config(&[(host, user, password)]);
     api.apply(objects::namespace("shop"));
+    api.apply(objects::namespace("other"));
     api.apply(objects::pull_secret(
         "shop",
         "good",
@@ -733,4 +755,36 @@ async fn what_may_not_be_listed_is_two() {
     ))
     .await;
     assert_eq!(exit(&report), 2);
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_not_there_is_two() {
+    let registry = registry().await;
+    let (api, kubeconfig) = cluster(&registry).await;
+    let line = format!("-n nowhere --kubeconfig {}", kubeconfig.source());
+    let report = checked(&line).await;
+    assert_eq!(report.unreadable, ["no such namespace `nowhere`"]);
+    assert_eq!((exit(&report), &*written(&report)), (2, ""));
+
+    let report = checked(&format!("{line} --image ghcr.io/org/app")).await;
+    assert_eq!(report.unreadable, ["no such namespace `nowhere`"]);
+    assert_eq!((exit(&report), &*written(&report)), (2, ""));
+
+    api.inject(Fault::forbidden(Resource::Namespaces));
+    let report = checked(&line).await;
+    assert_eq!(
+        report.unreadable,
+        ["failed to list namespaces: the API server forbids it (403)"]
+    );
+    assert_eq!((exit(&report), &*written(&report)), (2, ""));
+}
+
+#[tokio::test]
+async fn an_empty_namespace_has_no_pull_secrets() {
+    let api = ApiServer::start().await;
+    api.apply(objects::namespace("empty"));
+    let kubeconfig = Config::of(&api.kubeconfig());
+    let report = checked(&format!("-n empty --kubeconfig {}", kubeconfig.source())).await;
+    assert_eq!(written(&report), "No pull secrets found.\n");
+    assert_eq!(exit(&report), 0);
 }

@@ -372,7 +372,7 @@ fn what_cannot_be_written_is_two() {
         "--help",
         "--version",
         "check-config",
-        "check --docker-config /nowhere",
+        "check -o json --docker-config /nowhere",
     ] {
         let ended = ended(line, full());
         let told = String::from_utf8(ended.stderr).unwrap();

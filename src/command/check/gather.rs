@@ -33,6 +33,8 @@ pub(super) struct Gathered {
     pub(super) notes: Vec<String>,
     /// What could not be read, a line each.
     pub(super) unreadable: Vec<String>,
+    /// The namespace to look at is not there.
+    pub(super) is_nowhere: bool,
 }
 
 /// Reads everything once.
@@ -57,6 +59,10 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
             unreadable = list(&client, source, &namespace, &intake).await;
         }
     }
+    let is_nowhere = !namespace.is_empty() && intake.has_no_namespace();
+    if is_nowhere {
+        unreadable.push(format!("no such namespace `{namespace}`"));
+    }
     let (holdings, notes) = if asked.images.is_empty() {
         (intake.seen().all(), Vec::new())
     } else {
@@ -70,6 +76,7 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
         holdings,
         notes,
         unreadable,
+        is_nowhere,
     })
 }
 
@@ -120,6 +127,7 @@ struct Seen {
     holdings: Vec<Holding>,
     /// `imagePullSecrets` of the default ServiceAccount, in the one namespace that is read.
     pull_secrets: Vec<String>,
+    has_namespace: bool,
 }
 
 impl Intake {
@@ -138,6 +146,12 @@ impl Intake {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Namespaces were listed, and there is none of those that are looked at.
+    fn has_no_namespace(&self) -> bool {
+        let is_listed = |state: &State| state.watches.has_listed(Resource::Namespaces);
+        self.shared.read(is_listed) && !self.seen().has_namespace
+    }
+
     fn take(&self, changes: Vec<Change>) {
         for change in changes {
             match &change {
@@ -150,6 +164,7 @@ impl Intake {
                 {
                     self.seen().pull_secrets.clone_from(&account.pull_secrets);
                 }
+                Change::NamespaceApplied(..) => self.seen().has_namespace = true,
                 Change::PodApplied(_, pod) if self.only_images && pod.uid != OUR_POD => continue,
                 _ => {}
             }
