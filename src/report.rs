@@ -16,7 +16,7 @@ use crate::domain::cluster::{Holding, ObjectName};
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
 use crate::domain::expiry::Expiry;
 use crate::domain::outcome::Outcome;
-use crate::domain::rows::{Rows, Skipped};
+use crate::domain::rows::{ReferenceRow, Rows, Skipped};
 pub use image::{Candidate, ImageReport, Near};
 use printable::printable;
 
@@ -27,6 +27,9 @@ pub struct Report {
     pub at: DateTime<Utc>,
     /// What was asked about.
     pub about: About,
+    /// Names that pods and ServiceAccounts list and that no kubelet can use; none for images, whose
+    /// notes tell.
+    pub references: Vec<ReferenceRow>,
     /// Secrets and files that spoil all others of a pod that names them, with the fault.
     pub poisonous: Vec<(String, FaultKind)>,
     /// What a reader should know, a line each.
@@ -135,6 +138,7 @@ impl Report {
         Self {
             at,
             about: About::Credentials(lines),
+            references: rows.references.clone(),
             poisonous: poisonous(holdings),
             notes: Vec::new(),
             unreadable: Vec::new(),
@@ -146,14 +150,18 @@ impl Report {
         Self {
             at,
             about: About::Images(images),
+            references: Vec::new(),
             poisonous: poisonous(holdings),
             notes: Vec::new(),
             unreadable: Vec::new(),
         }
     }
 
-    /// The worst of all lines; what could not be read is unclear.
+    /// The worst of all lines; what is listed must be there, and what could not be read is unclear.
     pub fn standing(&self) -> Standing {
+        if !self.references.is_empty() {
+            return Standing::Broken;
+        }
         let lines = match &self.about {
             About::Credentials(lines) => lines.iter().map(Line::standing).max(),
             About::Images(images) => images.iter().map(ImageReport::standing).max(),

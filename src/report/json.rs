@@ -7,10 +7,21 @@ use super::{About, ImageReport, Line, Report};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
 use crate::domain::outcome::Outcome;
+use crate::domain::rows::ReferenceRow;
 
 #[derive(Serialize)]
 struct Credentials<'a> {
     credentials: Vec<Credential<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    references: Vec<Reference<'a>>,
+}
+
+#[derive(Serialize)]
+struct Reference<'a> {
+    namespace: &'a str,
+    kind: &'static str,
+    name: &'a str,
+    count: u64,
 }
 
 #[derive(Serialize)]
@@ -51,6 +62,7 @@ pub fn write(report: &Report) -> String {
     match &report.about {
         About::Credentials(lines) => line(&Credentials {
             credentials: lines.iter().map(credential).collect(),
+            references: report.references.iter().map(reference).collect(),
         }),
         About::Images(images) => images.iter().map(|image| line(&of_image(image))).collect(),
     }
@@ -65,6 +77,15 @@ fn credential(line: &Line) -> Credential<'_> {
         faults: line.faults.iter().map(FaultKind::as_str).collect(),
         expires_at: expires_at(&line.expiry),
         expiry_source: line.expiry.source.as_str(),
+    }
+}
+
+fn reference(row: &ReferenceRow) -> Reference<'_> {
+    Reference {
+        namespace: &row.namespace,
+        kind: row.kind,
+        name: &row.name,
+        count: row.count,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{About, Answer, Asked, ImageReport, Line, Report, Standing, standing_
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::expiry::{Confidence, Expiry};
 use crate::domain::outcome::Outcome;
-use crate::domain::rows::Skipped;
+use crate::domain::rows::{ReferenceRow, Skipped};
 
 /// Whether the reader sees colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,7 @@ pub fn write(report: &Report, colours: Colours) -> String {
     };
     let mut parts = vec![
         about,
+        references(&report.references),
         notes(report.poisonous.iter().map(poisonous)),
         notes(report.notes.iter().map(|line| printable(line))),
         legend(report),
@@ -45,9 +46,9 @@ pub fn write(report: &Report, colours: Colours) -> String {
     parts.join("\n")
 }
 
-/// Without an entry there is nothing to say where something could not be read.
+/// Without an entry there is nothing to say where something could not be read, or is missing.
 fn nothing(report: &Report) -> String {
-    if report.unreadable.is_empty() {
+    if report.unreadable.is_empty() && report.references.is_empty() {
         "No pull secrets found.\n".to_owned()
     } else {
         String::new()
@@ -67,6 +68,23 @@ fn credentials(lines: &[Line], at: DateTime<Utc>, colours: Colours) -> String {
         ]
     });
     columns(&header, rows.collect(), colours)
+}
+
+fn references(references: &[ReferenceRow]) -> String {
+    if references.is_empty() {
+        return String::new();
+    }
+    let header = ["NAMESPACE", "KIND", "COUNT", "SECRET"];
+    let rows = references.iter().map(|reference| {
+        vec![
+            plain(&reference.namespace),
+            plain(reference.kind),
+            plain(&reference.count.to_string()),
+            plain(&reference.name),
+        ]
+    });
+    let table = columns(&header, rows.collect(), Colours::None);
+    format!("Listed as pull secrets, and absent or of another type:\n{table}")
 }
 
 fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {

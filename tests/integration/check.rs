@@ -788,3 +788,60 @@ async fn an_empty_namespace_has_no_pull_secrets() {
     assert_eq!(written(&report), "No pull secrets found.\n");
     assert_eq!(exit(&report), 0);
 }
+
+#[tokio::test]
+async fn a_name_that_is_listed_and_cannot_be_used_is_one() {
+    let api = ApiServer::start().await;
+    api.apply(objects::namespace("shop"));
+    api.apply(objects::opaque_secret("shop", "opaque", &[("a", "b")]));
+    api.apply(objects::service_account("shop", "default", &["gone"]));
+    for name in ["a", "b"] {
+        api.apply(objects::pod("shop", name, "ghcr.io/org/app", &["gone"]));
+    }
+    let kubeconfig = Config::of(&api.kubeconfig());
+    let line = format!("-n shop --offline --kubeconfig {}", kubeconfig.source());
+    let report = checked(&line).await;
+    assert_eq!(
+        written(&report),
+        "Listed as pull secrets, and absent or of another type:\n\
+         NAMESPACE  KIND            COUNT  SECRET\n\
+         shop       Pod             2      gone\n\
+         shop       ServiceAccount  1      gone\n"
+    );
+    let reference = |kind: &str, name: &str, count: u64| json!({"namespace": "shop", "kind": kind, "name": name, "count": count});
+    assert_eq!(
+        read(&report),
+        json!({
+            "credentials": [],
+            "references": [reference("Pod", "gone", 2), reference("ServiceAccount", "gone", 1)],
+        })
+    );
+    assert_eq!(exit(&report), 1);
+
+    api.apply(objects::pull_secret(
+        "shop",
+        "gone",
+        &objects::docker_config(&[("ghcr.io", "u", "p")]),
+    ));
+    let report = checked(&line).await;
+    assert_eq!(
+        (exit(&report), &read(&report)["references"]),
+        (0, &Value::Null)
+    );
+
+    api.apply(objects::service_account("shop", "default", &["opaque"]));
+    let report = checked(&line).await;
+    assert_eq!(
+        read(&report)["references"],
+        json!([reference("ServiceAccount", "opaque", 1)])
+    );
+    let text = written(&report);
+    let (credentials, below) = (text.find("shop/opaque"), text.find("COUNT"));
+    assert!(credentials < below && credentials.is_some(), "{text}");
+    assert_eq!(exit(&report), 1);
+
+    api.inject(Fault::forbidden(Resource::Secrets));
+    let report = checked(&line).await;
+    assert_eq!(read(&report), json!({"credentials": []}));
+    assert_eq!(exit(&report), 2, "nobody knows what is there");
+}
