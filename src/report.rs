@@ -202,7 +202,9 @@ impl Line {
         }
         match (self.answer, self.answer.outcome()) {
             (_, Some(outcome)) => standing_of(outcome),
-            (Answer::Missing, None) => Standing::Unclear,
+            (Answer::Missing | Answer::NoRegistry, None) => Standing::Unclear,
+            // What was not read was not looked at.
+            (_, None) if self.faults.contains(FaultKind::TooLarge) => Standing::Unclear,
             (_, None) => Standing::Works,
         }
     }

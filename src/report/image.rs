@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Asked, Standing, is_useless, source, standing_of};
 use crate::domain::cluster::{Cluster, Held, Holding};
+use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
 use crate::domain::image::Reference;
 use crate::domain::keyring::{self, Key, Rule};
@@ -20,6 +21,8 @@ pub struct ImageReport {
     pub candidates: Vec<Candidate>,
     /// Keys that were evidently meant for it and do not match, nearest first.
     pub near_misses: Vec<Near>,
+    /// A Secret was too large to be read whole: there may be more candidates.
+    pub is_cut: bool,
     /// Whether registries were asked.
     pub asked: Asked,
 }
@@ -61,7 +64,8 @@ impl ImageReport {
         asked: Asked,
         now: DateTime<Utc>,
     ) -> Self {
-        let tried = if holdings.iter().any(|holding| holding.poisons_all) {
+        let is_poisoned = holdings.iter().any(|holding| holding.poisons_all);
+        let tried = if is_poisoned {
             Vec::new()
         } else {
             keyring::lookup(entries(holdings), image.name())
@@ -91,6 +95,7 @@ impl ImageReport {
             image: image.to_string(),
             candidates,
             near_misses,
+            is_cut: !is_poisoned && holdings.iter().any(is_cut),
             asked,
         }
     }
@@ -106,9 +111,15 @@ impl ImageReport {
                 Asked::Nobody => Standing::Works,
             },
         };
-        let standings = self.candidates.iter().map(standing);
+        let unread = self.is_cut.then_some(Standing::Unclear);
+        let standings = self.candidates.iter().map(standing).chain(unread);
         standings.min().unwrap_or(Standing::Broken)
     }
+}
+
+fn is_cut(holding: &Holding) -> bool {
+    let mut kinds = holding.faults.iter().map(|fault| fault.kind);
+    kinds.any(|kind| kind == FaultKind::TooLarge)
 }
 
 type Entry<'a> = (&'a Holding, &'a Key, &'a Held);

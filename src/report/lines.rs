@@ -132,19 +132,12 @@ impl<'a> Index<'a> {
     }
 
     fn without_row(&self, held: &Held) -> Answer {
-        if is_useless(held.faults) {
-            Answer::Useless
-        } else if held
-            .key
-            .as_ref()
-            .is_some_and(|key| key.registry().is_none())
-        {
-            Answer::NoRegistry
-        } else {
-            match self.asked {
-                Asked::Registries => Answer::Missing,
-                Asked::Nobody => Answer::NotAsked,
-            }
+        let has_registry = || held.key.as_ref().and_then(Key::registry).is_some();
+        match self.asked {
+            _ if is_useless(held.faults) => Answer::Useless,
+            Asked::Nobody => Answer::NotAsked,
+            Asked::Registries if has_registry() => Answer::Missing,
+            Asked::Registries => Answer::NoRegistry,
         }
     }
 

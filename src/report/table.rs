@@ -90,10 +90,12 @@ fn references(references: &[ReferenceRow]) -> String {
 fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
     let mut text = format!("{}\n", printable(&image.image));
     if image.candidates.is_empty() {
-        text.push_str(if report.poisonous.is_empty() {
-            "No entry matches: the kubelet pulls without a credential.\n"
-        } else {
+        text.push_str(if !report.poisonous.is_empty() {
             "The kubelet tries no entry: one of the Secrets cannot be read, and with it none is.\n"
+        } else if image.is_cut {
+            "No entry matches of those that were read: one of the Secrets is too large.\n"
+        } else {
+            "No entry matches: the kubelet pulls without a credential.\n"
         });
     } else {
         let header = ["", "SOURCE", "KEY", "OUTCOME", "EXPIRES"];

@@ -392,7 +392,36 @@ async fn a_glob_that_no_image_needs_has_a_line() {
         (&Value::Null, &json!("*.example.com"))
     );
     assert!(written(&report).contains("no image in use"));
-    assert_eq!(exit(&report), 0);
+    assert_eq!(exit(&report), 2, "nobody could be asked");
+
+    let report = checked(&format!("--offline --docker-config {}", config.source())).await;
+    assert!(written(&report).contains("not asked"));
+    assert_eq!(exit(&report), 0, "nobody was to be asked");
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_be_read_whole_is_two() {
+    let registry = registry().await;
+    let hosts: Vec<String> = (0..513)
+        .map(|n| format!("{}/{n:03}", registry.host()))
+        .collect();
+    let login = basic("good", CANARY);
+    let entries: Vec<_> = hosts.iter().map(|host| (&**host, &*login)).collect();
+    let config = Config::with(&entries);
+    let line = format!("--docker-config {}", config.source());
+    let report = checked(&line).await;
+    let credentials = read(&report)["credentials"].as_array().unwrap().clone();
+    let (whole, entries) = credentials.split_last().unwrap();
+    assert_eq!(whole["faults"], json!(["too_large"]));
+    assert!(entries.iter().all(|entry| entry["outcome"] == "ok"));
+    assert_eq!(exit(&report), 2);
+
+    let image = format!("{line} --offline --image {}", registry.host());
+    let report = checked(&format!("{image}/511/app")).await;
+    assert_eq!(exit(&report), 0, "one that is read and sound is enough");
+    let report = checked(&format!("{image}/512/app")).await;
+    assert!(written(&report).contains("No entry matches of those that were read"));
+    assert_eq!(exit(&report), 2);
 }
 
 #[tokio::test]
