@@ -15,7 +15,7 @@ use regcred_exporter::report::table::{self, Colours};
 use regcred_exporter::report::{Report, json};
 use regcred_stand_ins::api_server::{ApiServer, Fault, Resource};
 use regcred_stand_ins::objects;
-use regcred_stand_ins::registry::{Answer, Behaviour, Registry};
+use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -606,6 +606,38 @@ async fn a_registry_that_wants_quiet_is_not_waited_for() {
     let config = Config::with(&[(registry.host(), &basic("good", CANARY))]);
     let report = checked(&format!("--docker-config {}", config.source())).await;
     assert_eq!(exit(&report), 2);
+}
+
+#[tokio::test]
+async fn a_refused_ping_says_nothing_of_the_login() {
+    let config = |registry: &Registry| Config::with(&[(registry.host(), &basic("good", CANARY))]);
+    for refusal in [
+        Answer::error(403, "DENIED", "denied"),
+        Answer::error(404, "NOT_FOUND", "not found"),
+        Answer::status(404),
+        Answer::error(429, "TOOMANYREQUESTS", "too many failed login attempts"),
+    ] {
+        let said = format!("{refusal:?}");
+        let registry = Registry::start(Behaviour::basic().answer(Step::Ping, refusal)).await;
+        let config = config(&registry);
+        let line = format!("--docker-config {}", config.source());
+        let report = checked(&line).await;
+        let outcome = &read(&report)["credentials"][0]["outcome"];
+        assert_eq!(
+            (outcome, exit(&report)),
+            (&json!("registry_error"), 2),
+            "{said}"
+        );
+
+        let image = format!("{line} --image {}/org/app", registry.host());
+        let report = checked(&image).await;
+        let outcome = &read(&report)["candidates"][0]["outcome"];
+        assert_eq!(
+            (outcome, exit(&report)),
+            (&json!("registry_error"), 2),
+            "{said}"
+        );
+    }
 }
 
 #[test]

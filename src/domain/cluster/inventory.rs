@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::groups::Group;
 use super::{Cluster, Named, ObjectName, SecretSeen};
 use crate::domain::docker_config::{Fault, FaultSet};
-use crate::domain::exchange::Manifest;
+use crate::domain::exchange::{Manifest, Step};
 use crate::domain::expiry::{Declared, Expiry, Sources};
 use crate::domain::image::Reference;
 use crate::domain::keyring::Key;
@@ -104,7 +104,20 @@ impl Cluster {
 /// The step that got furthest speaks; a ping that went well says nothing of the image.
 fn answer(verdict: &Verdict, manifest: &Manifest) -> Option<Outcome> {
     verdict.manifest(manifest).or_else(|| {
-        let (_, outcome, _) = verdict.steps().last()?;
-        (*outcome != Outcome::Ok).then_some(*outcome)
+        let (step, outcome, _) = verdict.steps().last()?;
+        match step {
+            Step::Ping => why_no_login(*outcome),
+            Step::Token | Step::Manifest => (*outcome != Outcome::Ok).then_some(*outcome),
+        }
     })
+}
+
+/// What a ping says of a login that it kept from happening. Nothing was sent, so that whatever was
+/// refused is no verdict on the credential: the registry did not behave like one.
+pub(super) fn why_no_login(ping: Outcome) -> Option<Outcome> {
+    match ping {
+        Outcome::Ok => None,
+        conclusive if conclusive.is_conclusive() => Some(Outcome::RegistryError),
+        inconclusive => Some(inconclusive),
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::groups::{Group, Holder, Which};
+use super::inventory::why_no_login;
 use super::{Cluster, Named, Resource};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::Step;
@@ -260,13 +261,8 @@ fn outcome(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Op
             .find(|(step, ..)| *step == wanted)
             .map(|(_, outcome, _)| *outcome)
     };
-    // A login that was not reached leaves the ping to say why; whatever that is, no credential was
-    // sent and nothing concludes.
-    of(Step::Token).or_else(|| match of(Step::Ping)? {
-        Outcome::Ok => None,
-        conclusive if conclusive.is_conclusive() => Some(Outcome::RegistryError),
-        inconclusive => Some(inconclusive),
-    })
+    // A login that was not reached leaves the ping to say why.
+    of(Step::Token).or_else(|| why_no_login(of(Step::Ping)?))
 }
 
 fn badness(valid: Option<bool>) -> u8 {
