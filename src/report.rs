@@ -12,11 +12,14 @@ pub mod table;
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::cluster::{Holding, ObjectName};
+use crate::domain::cluster::{Cluster, Holding, ObjectName};
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
 use crate::domain::expiry::Expiry;
+use crate::domain::image::Registry;
+use crate::domain::keyring::Key;
 use crate::domain::outcome::Outcome;
 use crate::domain::rows::{ReferenceRow, Rows, Skipped};
+use crate::domain::verdict::Verdicts;
 pub use image::{Candidate, ImageReport, Near};
 use printable::printable;
 
@@ -54,7 +57,8 @@ pub struct Line {
     pub source: String,
     /// Where its login goes; none for a glob that no image needs, or a key that cannot be read.
     pub registry: Option<String>,
-    /// Normalised key, or as written where the kubelet drops it; none for a Secret as a whole.
+    /// Normalised key, or as written where the kubelet drops it or entries of one Secret share it;
+    /// none for a Secret as a whole.
     pub key: Option<String>,
     /// What was answered.
     pub answer: Answer,
@@ -90,7 +94,6 @@ impl Answer {
     pub fn outcome(self) -> Option<Outcome> {
         match self {
             Self::Given(outcome) => Some(outcome),
-            Self::Skipped(Skipped::ExpiredInside) => Some(Outcome::Expired),
             Self::NotNeeded
             | Self::Skipped(_)
             | Self::NotAsked
@@ -126,10 +129,15 @@ impl Report {
     pub fn of_credentials(
         holdings: &[Holding],
         rows: &Rows,
+        cluster: &Cluster,
+        verdicts: &Verdicts,
         asked: Asked,
         at: DateTime<Utc>,
     ) -> Self {
-        let index = lines::Index::of(rows, asked);
+        let logins = |object: &ObjectName, key: &Key, registry: &Registry| {
+            cluster.logins(verdicts, object, key, registry, at)
+        };
+        let index = lines::Index::of(rows, asked, logins);
         let mut lines: Vec<Line> = holdings
             .iter()
             .flat_map(|holding| index.lines(holding))

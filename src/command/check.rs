@@ -62,8 +62,10 @@ fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Re
         &asked.images[..]
     };
     let mut report = if asked.images.is_empty() {
-        let rows = gathered.shared.read(|state| state.rows(now));
-        Report::of_credentials(holdings, &rows, asking, now)
+        gathered.shared.read(|state| {
+            let (cluster, verdicts) = (&state.cluster, &state.verdicts);
+            Report::of_credentials(holdings, &state.rows(now), cluster, verdicts, asking, now)
+        })
     } else {
         let images = gathered.shared.read(|state| {
             let of = |image| {

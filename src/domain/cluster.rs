@@ -26,7 +26,7 @@ use chrono::{DateTime, Utc};
 
 pub use change::*;
 pub use groups::{Changes, Group, Which};
-pub use inventory::{Held, Holding};
+pub use inventory::{Held, Holding, Login};
 
 use super::credential::{Credential, Credentials};
 use super::exchange::Manifest;

@@ -32,7 +32,7 @@ pub struct ImageReport {
 pub struct Candidate {
     /// `namespace/name`, or the file.
     pub source: String,
-    /// Normalised key.
+    /// Normalised key, or as written where entries of one Secret share it.
     pub key: String,
     /// Of the manifest, or of the login where it was refused; none when nobody was asked, or when
     /// the entry is empty and the kubelet pulls anonymously with it.
@@ -74,10 +74,10 @@ impl ImageReport {
             .into_iter()
             .map(|(holding, key, held)| Candidate {
                 source: source(&holding.object),
-                key: key.as_str().to_owned(),
-                outcome: answer_of(held, holding, key, |nth| {
+                key: holding.shown_key(held).to_owned(),
+                outcome: holding.place(held).and_then(|place| {
                     let answers = cluster.answers(verdicts, &holding.object, key, image, now);
-                    answers.get(nth).copied().flatten()
+                    answers.get(place).copied().flatten()
                 }),
                 expiry: held.expiry,
                 is_useless: is_useless(held.faults),
@@ -131,16 +131,4 @@ fn entries(holdings: &[Holding]) -> impl Iterator<Item = (&Key, Entry<'_>)> {
             Some((key, (holding, key, held)))
         })
     })
-}
-
-/// Several entries of a Secret may have one key: the answer of the nth that is sent.
-fn answer_of(
-    held: &Held,
-    holding: &Holding,
-    key: &Key,
-    nth: impl Fn(usize) -> Option<Outcome>,
-) -> Option<Outcome> {
-    let is_sent = |other: &&Held| other.key.as_ref() == Some(key) && !is_useless(other.faults);
-    let mut sent = holding.entries.iter().filter(is_sent);
-    nth(sent.position(|other| std::ptr::eq(other, held))?)
 }

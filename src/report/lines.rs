@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::{Answer, Asked, Line, Standing, is_useless, source, standing_of};
-use crate::domain::cluster::{Held, Holding, ObjectName};
+use crate::domain::cluster::{Held, Holding, Login, ObjectName};
 use crate::domain::docker_config::{FaultKind, FaultSet};
-use crate::domain::exchange::Step;
 use crate::domain::expiry::Expiry;
+use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::Outcome;
-use crate::domain::rows::{CredentialRow, GroupRow, Rows, Skipped};
+use crate::domain::rows::{CredentialRow, Rows, Skipped};
 
 /// Secrets that pods name and that have another type: nothing of them is ever read.
 pub(super) fn of_other_types<'a>(
@@ -35,14 +35,18 @@ pub(super) fn of_other_types<'a>(
 }
 
 /// Rows by the entry that they are about.
-pub(super) struct Index<'a> {
+pub(super) struct Index<'a, L> {
     credentials: HashMap<(&'a str, &'a str, &'a str), Vec<&'a CredentialRow>>,
-    groups: HashMap<(&'a str, &'a str), &'a GroupRow>,
     asked: Asked,
+    /// How the entries of one key fared: a row has only the worst of them.
+    logins: L,
 }
 
-impl<'a> Index<'a> {
-    pub(super) fn of(rows: &'a Rows, asked: Asked) -> Self {
+impl<'a, L> Index<'a, L>
+where
+    L: Fn(&ObjectName, &Key, &Registry) -> Vec<Login>,
+{
+    pub(super) fn of(rows: &'a Rows, asked: Asked, logins: L) -> Self {
         let mut credentials: HashMap<_, Vec<_>> = HashMap::new();
         for row in &rows.credentials {
             credentials
@@ -50,15 +54,10 @@ impl<'a> Index<'a> {
                 .or_default()
                 .push(row);
         }
-        let groups = rows
-            .groups
-            .iter()
-            .map(|row| ((&*row.credential, row.registry.as_str()), row))
-            .collect();
         Self {
             credentials,
-            groups,
             asked,
+            logins,
         }
     }
 
@@ -101,34 +100,32 @@ impl<'a> Index<'a> {
     fn lines_of(&self, holding: &Holding, held: &Held) -> Vec<Line> {
         let line = Line {
             registry: held.key.as_ref().and_then(registry_of),
-            key: Some(
-                held.key
-                    .as_ref()
-                    .map_or(&*held.label, Key::as_str)
-                    .to_owned(),
-            ),
+            key: Some(holding.shown_key(held).to_owned()),
             answer: self.without_row(held),
             faults: held.faults,
             expiry: held.expiry,
             ..Line::of_whole(&holding.object)
         };
         let object = &holding.object;
-        let rows = held.key.as_ref().and_then(|key| {
+        let found = held.key.as_ref().and_then(|key| {
             let name = (&*object.namespace, &*object.name, key.as_str());
-            self.credentials.get(&name)
+            Some((key, self.credentials.get(&name)?, holding.place(held)?))
         });
-        match rows {
-            Some(rows) if !is_useless(held.faults) => rows
-                .iter()
-                .map(|row| Line {
+        let Some((key, rows, place)) = found else {
+            return vec![line];
+        };
+        rows.iter()
+            .map(|row| {
+                let mut logins = (self.logins)(object, key, &row.registry);
+                let login = (place < logins.len()).then(|| logins.swap_remove(place));
+                Line {
                     registry: Some(row.registry.as_str().to_owned()),
-                    answer: self.answer(row),
-                    refused_manifests: self.refused_manifests(row),
+                    answer: self.answer(row.skipped, login.as_ref()),
+                    refused_manifests: login.as_ref().map_or(0, refused_manifests),
                     ..line.clone()
-                })
-                .collect(),
-            _ => vec![line],
-        }
+                }
+            })
+            .collect()
     }
 
     fn without_row(&self, held: &Held) -> Answer {
@@ -141,38 +138,31 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn answer(&self, row: &CredentialRow) -> Answer {
-        match (row.outcome, row.skipped, self.asked) {
-            (Some(outcome), ..) => Answer::Given(outcome),
-            (None, Some(Skipped::ExpiredInside), _) => Answer::Skipped(Skipped::ExpiredInside),
-            (None, _, Asked::Nobody) => Answer::NotAsked,
-            (None, Some(skipped), _) => Answer::Skipped(skipped),
-            (None, None, _) if self.answered_without_login(row) => Answer::NotNeeded,
-            (None, None, _) => Answer::Missing,
+    fn answer(&self, skipped: Option<Skipped>, login: Option<&Login>) -> Answer {
+        if let Some(outcome) = login.and_then(|login| login.outcome) {
+            return Answer::Given(outcome);
+        }
+        // A row that shares its labels may be skipped for the date of another entry.
+        let skipped = skipped.filter(|skipped| *skipped != Skipped::ExpiredInside);
+        match (self.asked, skipped) {
+            (Asked::Nobody, _) => Answer::NotAsked,
+            (Asked::Registries, Some(skipped)) => Answer::Skipped(skipped),
+            // The registry answered the ping and asked for nothing.
+            (Asked::Registries, None) if login.is_some_and(|login| login.was_asked) => {
+                Answer::NotNeeded
+            }
+            (Asked::Registries, None) => Answer::Missing,
         }
     }
+}
 
-    fn group(&self, row: &CredentialRow) -> Option<&GroupRow> {
-        let name = (&*row.credential, row.registry.as_str());
-        self.groups.get(&name).copied()
-    }
-
-    /// The registry answered the ping and asked for nothing.
-    fn answered_without_login(&self, row: &CredentialRow) -> bool {
-        self.group(row)
-            .is_some_and(|group| group.steps.iter().any(|(step, ..)| *step == Step::Ping))
-    }
-
-    fn refused_manifests(&self, row: &CredentialRow) -> u64 {
-        let repositories = self.group(row).map(|group| &group.repositories);
-        let is_refused = |outcome: Outcome| standing_of(outcome) == Standing::Broken;
-        repositories
-            .into_iter()
-            .flatten()
-            .filter(|(outcome, _)| outcome.is_some_and(is_refused))
-            .map(|(_, count)| count)
-            .sum()
-    }
+fn refused_manifests(login: &Login) -> u64 {
+    let is_refused = |outcome: Outcome| standing_of(outcome) == Standing::Broken;
+    let refused = login
+        .repositories
+        .iter()
+        .filter(|(outcome, _)| outcome.is_some_and(is_refused));
+    refused.map(|(_, count)| count).sum()
 }
 
 impl Line {

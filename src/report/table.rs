@@ -7,7 +7,7 @@ use super::{About, Answer, Asked, ImageReport, Line, Report, Standing, standing_
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::expiry::{Confidence, Expiry};
 use crate::domain::outcome::Outcome;
-use crate::domain::rows::{ReferenceRow, Skipped};
+use crate::domain::rows::ReferenceRow;
 
 /// Whether the reader sees colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +140,6 @@ fn outcome(line: &Line) -> Cell {
             Some(Standing::Broken),
         ),
         Answer::Given(outcome) => given(outcome),
-        Answer::Skipped(Skipped::ExpiredInside) => given(Outcome::Expired),
         Answer::Skipped(skipped) => said(&format!("skipped: {}", skipped.as_str()), None),
         Answer::NotNeeded => said("no login needed", None),
         Answer::NotAsked => said("not asked", None),

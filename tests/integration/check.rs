@@ -383,6 +383,45 @@ async fn a_suspicious_entry_is_said_and_no_failure() {
 }
 
 #[tokio::test]
+async fn entries_of_one_key_have_their_own_answers() {
+    let registry = registry().await;
+    let host = registry.host();
+    let written_as = [
+        host.to_owned(),
+        format!("https://{host}/v1/"),
+        format!("http://{host}"),
+    ];
+    let logins = [basic("good", CANARY), basic("wrong", "guess"), expired()];
+    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+        let entries: Vec<(&str, &str)> = written_as
+            .iter()
+            .zip(order)
+            .map(|(key, login)| (&**key, &*logins[login]))
+            .collect();
+        let config = Config::with(&entries);
+        let line = format!("--docker-config {}", config.source());
+        let report = checked(&line).await;
+        let told = |list: &Value| -> Vec<(String, String)> {
+            let word = |entry: &Value, field: &str| entry[field].as_str().unwrap().to_owned();
+            let list = list.as_array().unwrap().iter();
+            list.map(|entry| (word(entry, "key"), word(entry, "outcome")))
+                .collect()
+        };
+        let words = ["ok", "unauthorized", "expired"];
+        let expected: Vec<(String, String)> = written_as
+            .iter()
+            .zip(order)
+            .map(|(key, login)| (key.clone(), words[login].to_owned()))
+            .collect();
+        assert_eq!(told(&read(&report)["credentials"]), expected);
+        assert_eq!(exit(&report), 1);
+
+        let report = checked(&format!("{line} --image {host}/org/app:1.0")).await;
+        assert_eq!(told(&read(&report)["candidates"]), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_glob_that_no_image_needs_has_a_line() {
     let config = Config::with(&[("*.example.com", &basic("u", "p"))]);
     let report = checked(&format!("--docker-config {}", config.source())).await;

@@ -1,14 +1,17 @@
 //! What a Secret or file holds, entry by entry and without any credential, for reports: also the
 //! entries that are never sent, which the graph does not keep.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::groups::Group;
-use super::{Cluster, Named, ObjectName, SecretSeen};
+use super::secrets::{self, Entry};
+use super::{Cluster, Named, ObjectName, SecretSeen, rows};
 use crate::domain::docker_config::{Fault, FaultSet};
 use crate::domain::exchange::{Manifest, Step};
 use crate::domain::expiry::{Declared, Expiry, Sources};
-use crate::domain::image::Reference;
+use crate::domain::image::{Reference, Registry};
 use crate::domain::keyring::Key;
 use crate::domain::outcome::Outcome;
 use crate::domain::verdict::{Verdict, Verdicts};
@@ -39,7 +42,43 @@ pub struct Held {
     pub expiry: Expiry,
 }
 
+/// How one entry fared at one registry.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The newest answer to the login, or what kept it from happening.
+    pub outcome: Option<Outcome>,
+    /// There has been a conversation, even if the registry wanted no login.
+    pub was_asked: bool,
+    /// Repositories in use by their last manifest outcome; `None` was not asked for.
+    pub repositories: BTreeMap<Option<Outcome>, u64>,
+}
+
+impl Held {
+    /// The kubelet sends it, and to somebody who could accept it.
+    fn is_sent(&self) -> bool {
+        secrets::is_sent(self.faults)
+    }
+}
+
 impl Holding {
+    /// The key of one of its entries as reports show it: as the kubelet indexes it, but as written
+    /// where that leaves it in doubt which entry is meant, or is nothing.
+    pub fn shown_key<'a>(&self, held: &'a Held) -> &'a str {
+        let is_same = |other: &&Held| other.key == held.key;
+        match &held.key {
+            Some(key) if self.entries.iter().filter(is_same).count() == 1 => key.as_str(),
+            _ => &held.label,
+        }
+    }
+
+    /// Where one of its entries stands among those of its key that are sent: its place in
+    /// [`Cluster::answers`] and [`Cluster::logins`].
+    pub fn place(&self, held: &Held) -> Option<usize> {
+        let is_rival = |other: &&Held| other.key == held.key && other.is_sent();
+        let mut rivals = self.entries.iter().filter(is_rival);
+        rivals.position(|other| std::ptr::eq(other, held))
+    }
+
     /// Reads a Secret.
     pub fn of(seen: &SecretSeen, sources: &Sources) -> Self {
         let parsed = &seen.docker_config;
@@ -74,19 +113,11 @@ impl Cluster {
         image: &Reference,
         now: DateTime<Utc>,
     ) -> Vec<Option<Outcome>> {
-        let name = Named {
-            namespace: object.namespace.as_str().into(),
-            name: object.name.as_str().into(),
-        };
-        let Some(secret) = self.secrets.get(&name) else {
-            return Vec::new();
-        };
         let manifest = Manifest {
             repository: image.repository().to_owned(),
             reference: image.manifest().to_owned(),
         };
-        let of_key = secret.entries.iter().filter(|entry| entry.key == *key);
-        of_key
+        self.entries_of(object, key)
             .map(|entry| {
                 if entry.expiry.is_expired_inside_at(now) {
                     return Some(Outcome::Expired);
@@ -98,6 +129,46 @@ impl Cluster {
                 answer(verdicts.of(&group)?, &manifest)
             })
             .collect()
+    }
+
+    /// How the entries of one Secret under one key fared at a registry, in the same order: a row
+    /// has only the worst of them.
+    pub fn logins(
+        &self,
+        verdicts: &Verdicts,
+        object: &ObjectName,
+        key: &Key,
+        registry: &Registry,
+        now: DateTime<Utc>,
+    ) -> Vec<Login> {
+        self.entries_of(object, key)
+            .map(|entry| {
+                let group = Group {
+                    registry: registry.clone(),
+                    credential: entry.credential,
+                };
+                let verdict = verdicts.of(&group);
+                let manifests = || self.groups.manifests(&group);
+                Login {
+                    outcome: rows::outcome(verdict, &entry.expiry, now),
+                    was_asked: verdict.is_some_and(Verdict::was_asked),
+                    repositories: verdict
+                        .map(|verdict| verdict.repositories(manifests()))
+                        .unwrap_or_default(),
+                }
+            })
+            .collect()
+    }
+
+    /// The entries of one Secret under one key that are sent, in their order.
+    fn entries_of(&self, object: &ObjectName, key: &Key) -> impl Iterator<Item = &Entry> {
+        let name = Named {
+            namespace: object.namespace.as_str().into(),
+            name: object.name.as_str().into(),
+        };
+        let entries = self.secrets.get(&name).map(|secret| &secret.entries);
+        let of_key = move |entry: &&Entry| entry.key == *key;
+        entries.into_iter().flatten().filter(of_key)
     }
 }
 

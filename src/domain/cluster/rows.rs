@@ -250,7 +250,11 @@ fn works(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Opti
     verdict.and_then(Verdict::works)
 }
 
-fn outcome(verdict: Option<&Verdict>, expiry: &Expiry, now: DateTime<Utc>) -> Option<Outcome> {
+pub(super) fn outcome(
+    verdict: Option<&Verdict>,
+    expiry: &Expiry,
+    now: DateTime<Utc>,
+) -> Option<Outcome> {
     if expiry.is_expired_inside_at(now) {
         return Some(Outcome::Expired);
     }

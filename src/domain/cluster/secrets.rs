@@ -150,7 +150,7 @@ impl Secret {
 }
 
 /// The kubelet sends the entry, and to somebody who could accept it.
-fn is_sent(faults: FaultSet) -> bool {
+pub(super) fn is_sent(faults: FaultSet) -> bool {
     faults
         .worst()
         .is_none_or(|effect| effect < Effect::EntryUseless)
