@@ -129,18 +129,29 @@ fn missing(cases: &[Case], page: &Page) -> Vec<String> {
         .collect()
 }
 
+/// Without the label that says the namespace, so that a line fits a terminal.
+fn in_short(expected: &Expected, namespace: &str) -> String {
+    let labels = match &*expected.labels {
+        [(_, first), rest @ ..] if first.split('/').next() == Some(namespace) => rest,
+        labels => labels,
+    };
+    let shortened = Expected {
+        labels: labels.to_vec(),
+        ..*expected
+    };
+    shortened.to_string().replace("{}", "")
+}
+
 fn report(cases: &[Case], listen: &str, missing: &[String]) {
-    println!("\n{:<20} {:<52} look for", "namespace", "case");
+    println!("\nEach case has a namespace of its own, and there, among others, these series:\n");
     for case in cases {
-        let mut shows = case.shows.iter().map(Expected::to_string);
-        println!(
-            "{:<20} {:<52} {}",
-            case.namespace,
-            case.title,
-            shows.next().unwrap_or_default()
-        );
-        shows.for_each(|series| println!("{:<73} {series}", ""));
+        println!("{}: {}", case.namespace, case.title);
+        for expected in &case.shows {
+            println!("    {}", in_short(expected, case.namespace));
+        }
     }
+    println!("\nAll of one case, here `locked-out`:");
+    println!("    curl -s http://{listen}/metrics | grep '\"locked-out[\"/]'");
     println!("\nMetrics       http://{listen}/metrics");
     println!("Landing page  http://{listen}/");
     println!("Readiness     http://{listen}/readyz");
