@@ -409,9 +409,8 @@ impl Prober {
         let (step, outcome, status) = furthest(judgement);
         let fault = exchange
             .asked
-            .iter()
-            .rev()
-            .find_map(|asked| asked.answer.as_ref().err());
+            .last()
+            .and_then(|asked| asked.answer.as_ref().err());
         let fault = fault.map(tracing::field::debug);
         let registry = &group.registry;
         if before == judgement.login {

@@ -14,7 +14,7 @@ use crate::domain::cluster::{
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
 use crate::files::{self, Unreadable};
-use crate::kubernetes::client::connect;
+use crate::kubernetes::client::{Reason, connect};
 use crate::kubernetes::table::lookup;
 use crate::kubernetes::watch::{Sink, list_once};
 use crate::state::{Shared, State};
@@ -104,8 +104,11 @@ async fn list(
             intake.take(vec![Change::NameLookedUp(name, found)]);
         }
     }
+    // A role in one namespace does not show the Namespace object, and nothing else hangs on it.
+    let is_needed = |resource| resource != Resource::Namespaces || namespace.is_empty();
     let told: BTreeSet<String> = failed
         .iter()
+        .filter(|(watch, reason)| is_needed(watch.resource) || **reason != Reason::Forbidden)
         .map(|(watch, reason)| format!("failed to list {}: {reason}", watch.resource.as_str()))
         .collect();
     told.into_iter().collect()
