@@ -65,12 +65,7 @@ impl Parsed {
         self.worst() == Some(Effect::PoisonsAll)
     }
 
-    /// The kubelet finds nothing to use in this Secret, and goes on with the others.
-    pub fn is_ignored(&self) -> bool {
-        self.worst() == Some(Effect::SecretIgnored)
-    }
-
-    /// The kinds of its faults.
+    /// The kinds of its faults, without the entries they were found in.
     pub fn fault_set(&self) -> FaultSet {
         self.faults.iter().map(|fault| fault.kind).collect()
     }

@@ -127,13 +127,6 @@ pub struct Judgement {
     pub retry_after: Option<DateTime<Utc>>,
 }
 
-impl Judgement {
-    /// Of the conversation as a whole: its login, or the ping where there was none.
-    pub fn outcome(&self) -> Outcome {
-        self.login.unwrap_or(self.ping)
-    }
-}
-
 /// Judges a conversation. What holds for Docker Hub, for distribution with htpasswd or token, and
 /// for whatever behaves like them (distribution's docs/content/spec/auth, handlers/app.go; docker/hub-feedback#814).
 pub fn classify(exchange: &Exchange) -> Judgement {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::docker_config::{Fault, FaultSet};
+use super::docker_config::FaultSet;
 use super::exchange::Step;
 use super::expiry::{Confidence, ExpirySource};
 use super::image::Registry;
@@ -157,8 +157,6 @@ pub struct SecretRow {
     pub name: Arc<str>,
     /// Its faults, each kind once.
     pub faults: FaultSet,
-    /// The same one by one, with the entry each was found in; for reports.
-    pub details: Arc<[Fault]>,
     /// Its data is not older than this.
     pub changed: Option<DateTime<Utc>>,
 }

@@ -99,11 +99,6 @@ impl Verdict {
         self.works
     }
 
-    /// Refused for the first time: to be asked once more before it is believed.
-    pub fn awaits_confirmation(&self) -> bool {
-        self.refusal.is_some_and(|refusal| refusal.times == 1)
-    }
-
     /// How long to leave a refused login alone; `None` for one that is not refused.
     pub fn pause_after_refusal(&self, confirm_after: Duration) -> Option<Duration> {
         let times = self.refusal?.times;

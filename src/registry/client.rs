@@ -66,12 +66,6 @@ impl Client {
         }
     }
 
-    /// The same roots and proxies under new settings.
-    #[must_use]
-    pub fn under(&self, probe: &Probe) -> Self {
-        Self::with(probe, self.trust.clone(), self.proxies.clone())
-    }
-
     /// Asks whether the registry is there, without a credential. `in_use` if a Pod's image names
     /// it.
     pub async fn ping(&self, registry: &Registry, in_use: bool, now: DateTime<Utc>) -> Exchange {

@@ -196,7 +196,6 @@ fn one_of_everything() -> Snapshot {
                 namespace: name.clone(),
                 name: name.clone(),
                 faults: FaultKind::ALL.iter().copied().collect(),
-                details: Vec::new().into(),
                 changed: when,
             }],
             references: vec![ReferenceRow {

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -202,7 +201,6 @@ fn secret(namespace: &str, name: &str) -> SecretRow {
         namespace: namespace.into(),
         name: name.into(),
         faults: FaultSet::default(),
-        details: Arc::new([]),
         changed: at(1_700_000_000),
     }
 }

@@ -179,15 +179,13 @@ impl Cluster {
         let held = self.secrets.iter().map(|(name, secret)| SecretRow {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
-            faults: secret.faults.iter().map(|fault| fault.kind).collect(),
-            details: secret.faults.clone(),
+            faults: secret.faults,
             changed: secret.changed,
         });
         let of_other_types = self.wiring.of_other_types().map(|name| SecretRow {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             faults: [FaultKind::WrongSecretType].into_iter().collect(),
-            details: Arc::default(),
             changed: None,
         });
         let mut rows: Vec<_> = held.chain(of_other_types).collect();

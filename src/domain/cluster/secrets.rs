@@ -9,7 +9,7 @@ use super::claims::Claim;
 use super::groups::{Candidate, Group, Groups, Holder};
 use super::{Created, Named, Record, SecretSeen};
 use crate::domain::credential::{CredentialId, Credentials};
-use crate::domain::docker_config::{Effect, Fault, FaultSet};
+use crate::domain::docker_config::{Effect, FaultSet};
 use crate::domain::expiry::{self, CredentialKind, Declared, Expiry, Sources};
 use crate::domain::image::Registry;
 use crate::domain::keyring::{self, Key};
@@ -20,7 +20,7 @@ use crate::domain::name::Names;
 pub(super) struct Secret {
     pub(super) record: Record,
     pub(super) entries: Box<[Entry]>,
-    pub(super) faults: Arc<[Fault]>,
+    pub(super) faults: FaultSet,
     pub(super) changed: Option<DateTime<Utc>>,
     created: Created,
     /// The kubelet drops every credential of every Secret of a pod that names this one.
@@ -50,7 +50,7 @@ impl Secret {
         credentials: &mut Credentials,
     ) -> Self {
         let parsed = seen.docker_config;
-        let poisons_all = parsed.poisons_all();
+        let (poisons_all, faults) = (parsed.poisons_all(), parsed.fault_set());
         let declared = Declared {
             annotations: &seen.annotations,
             data: &seen.expiry_data,
@@ -78,7 +78,7 @@ impl Secret {
         Self {
             record,
             entries: entries.into(),
-            faults: parsed.faults.into(),
+            faults,
             changed: seen.changed.map(|(at, _)| at).or(seen.created),
             created: seen.created,
             poisons_all,

@@ -196,7 +196,6 @@ fn the_login_is_judged_by_its_own_answer() {
         ];
         let judgement = classify(&exchange(asked));
         assert_eq!(render(&judgement), format!("ok up {expected} -"), "{text}");
-        assert_eq!(judgement.outcome().as_str(), expected);
     };
     // Docker Hub: right; wrong password or expired PAT; lockout; quota
     check(BEARER, token(), "ok");

@@ -60,7 +60,6 @@ const LABEL_PREFIXES: &[&str] = &["reconcile.external-secrets.io/"];
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     annotations: BTreeSet<String>,
-    labels: BTreeSet<String>,
     data_keys: BTreeSet<String>,
 }
 
@@ -73,12 +72,6 @@ impl Wanted {
     /// Also these annotations: declared expiry dates.
     pub fn with_annotations(mut self, names: impl IntoIterator<Item = String>) -> Self {
         self.annotations.extend(names);
-        self
-    }
-
-    /// Also these labels.
-    pub fn with_labels(mut self, names: impl IntoIterator<Item = String>) -> Self {
-        self.labels.extend(names);
         self
     }
 
@@ -99,12 +92,10 @@ impl Wanted {
                 || ANNOTATION_PREFIXES.iter().any(|p| name.starts_with(p))
                 || self.annotations.contains(name))
     }
+}
 
-    fn wants_label(&self, name: &str) -> bool {
-        LABELS.contains(&name)
-            || LABEL_PREFIXES.iter().any(|p| name.starts_with(p))
-            || self.labels.contains(name)
-    }
+fn is_owner_mark(label: &str) -> bool {
+    LABELS.contains(&label) || LABEL_PREFIXES.iter().any(|p| label.starts_with(p))
 }
 
 /// Which marks of an object are kept.
@@ -134,7 +125,7 @@ impl Keep<'_> {
         match self {
             Self::Nothing => false,
             Self::Pod => name == super::pod::TEMPLATE_HASH,
-            Self::Secret(wanted) | Self::Other(wanted) => wanted.wants_label(name),
+            Self::Secret(_) | Self::Other(_) => is_owner_mark(name),
         }
     }
 }
