@@ -240,7 +240,7 @@ impl App {
     }
 }
 
-/// What the decoders keep of annotations, labels and data keys.
+/// What the decoders keep of annotations and data keys, beside the owner marks.
 pub(crate) fn wanted(sources: &Sources) -> Wanted {
     Wanted::marks()
         .with_annotations(sources.annotations.iter().cloned())

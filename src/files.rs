@@ -141,7 +141,7 @@ impl Files {
                 (self, pass)
             });
             let Ok((files, pass)) = polled.await else {
-                // The runtime is going down: blocking work is cancelled only then.
+                // A panic, or the runtime going down: this task ends, and `app` with it.
                 return;
             };
             self = files;

@@ -2,12 +2,12 @@
 //! when, and what is wrong with it, before a pod fails.
 //!
 //! ```text
-//!  API server --watch--> decode --> State.apply(change) --> Effects { probe now }
+//!  API server --watch--> decode --> State.apply(change) --> groups whose login is due
 //!  docker config files --------------^                          |
 //!                                                               v
 //!  scrape --> web --> rows copied from State --> encode     prober.step(now)
 //!                                                  due -> conversation -> Exchange
-//!                                                         classify(Exchange) -> Verdict
+//!                                                         classify(Exchange) -> Judgement
 //!                                                         Verdict -> State
 //! ```
 //!

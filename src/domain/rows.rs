@@ -87,11 +87,11 @@ pub enum Skipped {
     ExpiredInside,
     /// Our policy refuses the target, or everything (`--probe.which none`).
     Policy,
-    /// An annotation says so.
+    /// An annotation asks for it; nothing reads one yet.
     Ignored,
-    /// A cap per namespace or Secret.
+    /// A cap per namespace; there is none yet.
     Budget,
-    /// OpenShift makes and rotates it.
+    /// OpenShift makes and rotates it; nothing tells these apart yet.
     OpenshiftGenerated,
     /// The registry is the node's own localhost.
     NodeLocal,

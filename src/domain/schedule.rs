@@ -1,7 +1,7 @@
 //! What is due: logins, one per credential and registry, and anonymous pings, one per registry.
 //!
-//! Pure: `now` comes in, jobs come out. Queues per registry, so that taking what is due costs the
-//! number of registries, not the number of credentials waiting behind a busy one.
+//! `now` comes in, jobs come out. A lane per registry, so that taking what is due costs the number
+//! of registries, not the number of credentials waiting behind a busy one.
 
 #[cfg(test)]
 mod tests;

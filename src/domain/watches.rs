@@ -60,13 +60,13 @@ impl WatchError {
 /// One watch, or the sum of a resource's watches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchHealth {
-    /// A stream is open, or the list before it is under way without error.
+    /// A list came in whole or a stream was opened, and nothing has failed since.
     pub up: bool,
     /// The API server refuses it to us.
     pub forbidden: bool,
     /// Listed once, ever.
     pub listed: bool,
-    /// Items of the newest list or stream that were set aside: too long, or not to be read.
+    /// Items set aside since the start: too long, or not to be read.
     pub skipped: u64,
     /// Ends by error since the start.
     pub restarts: BTreeMap<WatchError, u64>,

@@ -41,7 +41,7 @@ const THREADS: Family = family("process_threads", "Number of OS threads in the p
 /// A kind of work whose single units may panic without ending the program, the `task` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Task {
-    /// Reading one object of the cluster, or one file.
+    /// Reading one object of the cluster.
     Decode,
     /// One conversation with a registry.
     Conversation,

@@ -195,7 +195,7 @@ impl Claims {
 }
 
 /// A mirror pod stands for a static one, which cannot name API objects: the kubelet pulls it with
-/// the node's credentials, whatever the mirror says (a static pod cannot refer to API objects).
+/// the node's credentials, whatever the mirror says.
 fn shape_key(pod: &PodSeen, names: &mut Names) -> ShapeKey {
     let secrets = if pod.mirror {
         &[][..]
