@@ -145,8 +145,14 @@ async fn no_canary_is_in_any_log_line_page_or_argument() {
         let exporter = Exporter::start(&kubeconfig, &flags).await;
         let refused = ("regcred_credential_valid", [("secret_namespace", "wrong")]);
         let patience = Duration::from_secs(30);
+        let echoed = [
+            ("credential", "echo/pull"),
+            ("step", "token"),
+            ("outcome", "forbidden"),
+        ];
         let wanted = |page: &scrape::Page| {
             page.value(refused.0, &refused.1) == Some(0.0)
+                && page.count("regcred_probe_outcome", &echoed) == 1
                 && page.count("regcred_secret_fault", &[("fault", "wrong_secret_type")]) >= 10
                 && page.value(
                     "regcred_credential_valid",

@@ -223,6 +223,7 @@ async fn two_thousand_copies_are_one_login_per_interval_and_two_thousand_results
     world.step().await;
     let logins = || registry.logins("bot");
     let first = logins();
+    assert_eq!(first, 2, "one login, and a token for the one manifest");
     assert_eq!(
         world
             .rows()

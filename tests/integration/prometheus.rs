@@ -169,21 +169,25 @@ async fn the_right_alerts_fire_for_the_right_credentials_and_every_query_is_answ
             "{credential}: {rejected:?}"
         );
     }
-    let (_, labels) = firing
-        .iter()
-        .find(|(name, labels)| {
-            name == "RegcredCredentialRejected" && labels["credential"] == "unauthorized-token/pull"
-        })
-        .unwrap();
-    let found: Vec<_> = labels.keys().map(String::as_str).collect();
-    assert_eq!(
-        found,
-        ["cluster", "credential", "job", "registry", "severity"]
-    );
-    assert_eq!(
-        (&*labels["cluster"], &*labels["job"]),
-        ("demo", "regcred-exporter")
-    );
+    for (alert, credential) in [
+        ("RegcredCredentialExpired", "expired/pull"),
+        ("RegcredCredentialRejected", "unauthorized-token/pull"),
+    ] {
+        let (_, labels) = firing
+            .iter()
+            .find(|(name, labels)| name == alert && labels["credential"] == credential)
+            .unwrap();
+        let found: Vec<_> = labels.keys().map(String::as_str).collect();
+        assert_eq!(
+            found,
+            ["cluster", "credential", "job", "registry", "severity"],
+            "{alert}"
+        );
+        assert_eq!(
+            (&*labels["cluster"], &*labels["job"]),
+            ("demo", "regcred-exporter")
+        );
+    }
 
     let asked = script("tests/ops/queries.py")
         .args(["--url", &format!("http://{}", prometheus.address)])
