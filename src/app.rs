@@ -22,7 +22,7 @@ use crate::kubernetes::client::connect;
 use crate::kubernetes::decode::Wanted;
 use crate::kubernetes::lookups;
 use crate::kubernetes::watch::{Sink, Watcher};
-use crate::lifecycle::{Readiness, Signals};
+use crate::lifecycle::{Readiness, Role, Signals};
 use crate::metrics::{Metrics, Task};
 use crate::prober::Prober;
 use crate::registry::Client;
@@ -97,6 +97,7 @@ impl Ended {
 struct App {
     settings: Arc<Settings>,
     handout: watch::Sender<Arc<Settings>>,
+    role: watch::Sender<Role>,
     shared: Shared,
     clock: Clock,
     metrics: Metrics,
@@ -118,6 +119,8 @@ impl App {
             },
             readiness: Readiness::new(shutdown.clone()),
             handout: watch::Sender::new(Arc::clone(&settings)),
+            // Without election there is nobody to stand by for.
+            role: watch::Sender::new(Role::Leading),
             wake: Arc::default(),
             shutdown: shutdown.clone(),
             settings,
@@ -194,6 +197,7 @@ impl App {
         let prober = Prober::new(
             self.shared.clone(),
             self.handout.subscribe(),
+            self.role.subscribe(),
             client,
             self.clock.clone(),
             self.metrics.clone(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ impl Unreadable {
         match &self.why {
             Why::Io(error) => error.kind() == io::ErrorKind::NotFound,
             Why::NoFiles => true,
-            Why::TooLarge => false,
+            Why::TooLarge | Why::Panicked => false,
         }
     }
 }
@@ -67,6 +68,9 @@ pub enum Why {
     /// More than [`LARGEST`].
     #[error("it is larger than 1 MiB")]
     TooLarge,
+    /// Our own failure; the rest is read.
+    #[error("the reader failed on it, which is a bug")]
+    Panicked,
     /// A directory without a file that is named as docker configs are.
     #[error("the directory has no `*.json`, `.dockerconfigjson` or `.dockercfg`")]
     NoFiles,
@@ -78,7 +82,9 @@ pub fn read_all(paths: &[PathBuf]) -> Pass {
     let watch = watch();
     let mut changes = vec![Change::ListStarted(watch.clone())];
     for file in files {
-        match read(&file) {
+        // One hostile file is a unit of work that may fail alone; the payload may hold its bytes.
+        let read = catch_unwind(|| read(&file)).unwrap_or(Err(Why::Panicked));
+        match read {
             Ok(secret) => changes.push(Change::SecretApplied(watch.clone(), secret)),
             Err(why) => unreadable.push(Unreadable { path: file, why }),
         }

@@ -22,6 +22,7 @@ use crate::domain::image::Registry;
 use crate::domain::outcome::{self, Judgement, Outcome};
 use crate::domain::schedule::{self, Job, Schedule};
 use crate::domain::verdict::Verdict;
+use crate::lifecycle::Role;
 use crate::metrics::{Metrics, Task};
 use crate::registry::{Client, Request};
 use crate::state::Shared;
@@ -40,6 +41,7 @@ const NEW_MANIFEST_PART: u32 = 5;
 pub struct Prober {
     shared: Shared,
     settings: watch::Receiver<Arc<Settings>>,
+    role: watch::Receiver<Role>,
     client: Arc<Client>,
     clock: Clock,
     metrics: Metrics,
@@ -60,6 +62,7 @@ impl Prober {
     pub fn new(
         shared: Shared,
         settings: watch::Receiver<Arc<Settings>>,
+        role: watch::Receiver<Role>,
         client: Client,
         clock: Clock,
         metrics: Metrics,
@@ -69,6 +72,7 @@ impl Prober {
         Self {
             shared,
             settings,
+            role,
             client: Arc::new(client),
             clock,
             metrics,
@@ -89,15 +93,13 @@ impl Prober {
                 self.adopt(now);
                 self.start_due(now);
             }
-            let next = self
-                .schedule
-                .next_due(now)
-                .unwrap_or(now + TimeDelta::hours(1));
+            let next = self.next_due(now).unwrap_or(now + TimeDelta::hours(1));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(ended) = self.under_way.join_next_with_id() => self.ended(ended),
                 () = self.wake.notified() => {}
+                Ok(()) = self.role.changed() => {}
                 () = self.clock.sleep_until(next) => {}
             }
         }
@@ -115,7 +117,7 @@ impl Prober {
             self.adopt(now);
             self.start_due(now);
         }
-        self.schedule.next_due(now)
+        self.next_due(now)
     }
 
     fn has_begun(&mut self) -> bool {
@@ -201,7 +203,17 @@ impl Prober {
         });
     }
 
+    /// When there will be something to start; never while another process does it.
+    fn next_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let leads = *self.role.borrow() == Role::Leading;
+        leads.then(|| self.schedule.next_due(now)).flatten()
+    }
+
+    /// Starts what is due, unless another process does.
     fn start_due(&mut self, now: DateTime<Utc>) {
+        if *self.role.borrow() == Role::StandingBy {
+            return;
+        }
         let settings = Arc::clone(&self.settings.borrow());
         if self.schedule.follow(now) {
             self.show_plans(self.schedule.jobs());

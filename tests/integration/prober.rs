@@ -12,6 +12,7 @@ use regcred_exporter::domain::cluster::{
 use regcred_exporter::domain::docker_config::{self, SecretKind};
 use regcred_exporter::domain::expiry::Sources;
 use regcred_exporter::domain::rows::{CredentialRow, GroupRow, Rows};
+use regcred_exporter::lifecycle::Role;
 use regcred_exporter::metrics::Metrics;
 use regcred_exporter::prober::Prober;
 use regcred_exporter::registry::Client;
@@ -29,6 +30,7 @@ struct World {
     shared: Shared,
     clock: Clock,
     prober: Prober,
+    role: watch::Sender<Role>,
     now: DateTime<Utc>,
 }
 
@@ -49,10 +51,12 @@ impl World {
             Metrics::new(shared.clone(), move || clock.now(), settings.probe.interval)
         };
         let client = Client::new(&settings.probe).unwrap();
+        let role = watch::Sender::new(Role::Leading);
         let handout = watch::channel(Arc::new(settings)).1;
         let prober = Prober::new(
             shared.clone(),
             handout,
+            role.subscribe(),
             client,
             clock.clone(),
             metrics,
@@ -62,6 +66,7 @@ impl World {
             shared,
             clock,
             prober,
+            role,
             now,
         }
     }
@@ -408,6 +413,19 @@ async fn a_captive_portal_is_asked_for_no_image() {
     assert_eq!(world.outcome("a/pull", "manifest"), None);
     assert_eq!(world.credential("a").valid, None);
     assert_eq!(world.rows().registries[0].up, Some(false));
+}
+
+#[tokio::test]
+async fn who_stands_by_asks_nobody_until_it_leads() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.role.send_replace(Role::StandingBy);
+    world.apply(deploy("a", &registry, "bot", "right"));
+    assert_eq!(world.step().await, None);
+    assert_eq!(registry.requests().len(), 0);
+    world.role.send_replace(Role::Leading);
+    world.step().await;
+    assert_eq!(world.credential("a").valid, Some(true));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::command::Progress;
 use crate::config::Settings;
+use crate::lifecycle::always_leading;
 use crate::metrics::Metrics;
 use crate::prober::Prober;
 use crate::registry::{Client, TrustError};
@@ -38,6 +39,7 @@ pub(super) async fn probe(
     let mut prober = Prober::new(
         shared.clone(),
         receiver,
+        always_leading(),
         client,
         clock.clone(),
         metrics,
