@@ -47,7 +47,8 @@ pub async fn run(settings: Settings) -> Result<()> {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break None,
-            _ = &mut drain => break None,
+            // Both signals at once: there is nothing left to wait for, nor to ask again.
+            _ = &mut drain => return Ok(()),
             Some(ended) = tasks.join_next() => match ended {
                 Ok(Ended::AsMeant) => {}
                 Ok(Ended::TooEarly(how)) => break Some(how),
