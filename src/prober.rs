@@ -281,14 +281,13 @@ impl Prober {
 
     /// Expired by its own date: a verdict without a conversation.
     fn skipped(&mut self, job: &Job, group: &Group, probe: &Probe, now: DateTime<Utc>) {
-        let next = schedule::next_in_phase(group, probe.interval, fastrand::f64(), now);
+        let target = self.shared.read(|state| state.cluster.target(group));
+        let holder = target.as_ref().map(|target| &target.holder);
+        let phase_of = (holder, &group.registry);
+        let next = schedule::next_in_phase(&phase_of, probe.interval, fastrand::f64(), now);
         let next = self.schedule.finished(job, next, now);
         self.shared.update(|state| {
-            let inside = state
-                .cluster
-                .target(group)
-                .and_then(|target| target.expiry.inside);
-            if let Some(expired) = inside {
+            if let Some(expired) = target.and_then(|target| target.expiry.inside) {
                 let verdict = state.verdicts.entry(group);
                 verdict.record_expired_inside(expired);
                 verdict.plan(next);
