@@ -59,15 +59,15 @@ impl Cluster {
         &mut self,
         name: &Named,
         by: By,
-        change: fn(&mut Wiring, &Named, By, bool) -> Option<bool>,
+        change: fn(&mut Wiring, &Named, By) -> Option<bool>,
     ) {
-        let exists = self.secrets.contains_key(name);
-        if let Some(is_referenced) = change(&mut self.wiring, name, by, exists)
-            && let Some(secret) = self.secrets.get(name)
-        {
-            for (group, holder) in secret.literal_groups() {
-                self.groups.reference(&group, holder, is_referenced);
-            }
+        let Some(is_referenced) = change(&mut self.wiring, name, by) else {
+            return;
+        };
+        let secret = self.secrets.get(name);
+        self.wiring.exists(name, secret.is_some());
+        for (group, holder) in secret.into_iter().flat_map(Secret::literal_groups) {
+            self.groups.reference(&group, holder, is_referenced);
         }
     }
 
@@ -110,7 +110,7 @@ impl Cluster {
         &mut self,
         namespace: &str,
         pull_secrets: &[Arc<str>],
-        change: fn(&mut Wiring, &Named, By, bool) -> Option<bool>,
+        change: fn(&mut Wiring, &Named, By) -> Option<bool>,
     ) {
         let namespace = self.names.intern(namespace);
         for name in pull_secrets {

@@ -43,19 +43,17 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    /// One more names it. Returns `Some(true)` when it was not referenced before.
-    pub(super) fn named_by(&mut self, name: &Named, by: By, exists: bool) -> Option<bool> {
+    /// One more names it. Returns `Some(true)` when it was not referenced before: whether it is
+    /// there is then to be told by [`Wiring::exists`].
+    pub(super) fn named_by(&mut self, name: &Named, by: By) -> Option<bool> {
         let entry = self.by_name.entry(name.clone()).or_default();
         let is_first = entry.is_nobody();
         *entry.count(by) += 1;
-        if is_first && !exists {
-            self.missing.insert(name.clone());
-        }
         is_first.then_some(true)
     }
 
     /// One less names it. Returns `Some(false)` when it is not referenced any more.
-    pub(super) fn dropped_by(&mut self, name: &Named, by: By, _exists: bool) -> Option<bool> {
+    pub(super) fn dropped_by(&mut self, name: &Named, by: By) -> Option<bool> {
         let entry = self.by_name.get_mut(name)?;
         let count = entry.count(by);
         *count = count.saturating_sub(1);
