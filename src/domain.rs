@@ -3,6 +3,7 @@
 //! Nothing here does I/O, waits, logs, locks or reads a clock; `now` comes in as an argument.
 //! Broken input is data: what could be read plus the faults found.
 
+pub mod anonymous;
 pub mod challenge;
 pub mod cluster;
 pub mod credential;

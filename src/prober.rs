@@ -4,7 +4,9 @@
 //! A step is everything that is due at one time; [`Prober::run`] only sleeps between steps. Nothing
 //! here is asked again on failure: what is asked again, and when, is the schedule's business.
 
-use std::collections::{HashMap, HashSet};
+mod look;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
@@ -135,9 +137,11 @@ impl Prober {
             return;
         }
         let new_manifest_after = self.settings.borrow().probe.interval / NEW_MANIFEST_PART;
-        let (plans, gone) = self.shared.update(|state| {
+        let rhythm = self.rhythm();
+        let (plans, gone, looks) = self.shared.update(|state| {
             let changes = state.cluster.changes();
             let (mut plans, mut gone) = (Vec::new(), Vec::new());
+            let mut looks = BTreeSet::new();
             let mut groups = mem::take(&mut self.held_over);
             groups.extend(changes.groups);
             for group in groups {
@@ -151,6 +155,8 @@ impl Prober {
                     if !state.cluster.holds(&group) {
                         state.verdicts.forget(&group);
                     }
+                    state.verdicts.anonymous.release(&group, rhythm, now);
+                    looks.insert(group.registry.clone());
                     gone.push(Job::Login(group));
                     continue;
                 }
@@ -170,7 +176,18 @@ impl Prober {
                 // Wanted again: not before it would have been, had it been wanted all the time.
                 let again = verdict.next_run().map_or(now, |next| next.max(now));
                 let again = (!self.schedule.knows(&job)).then_some(again);
-                plans.extend(at.into_iter().chain(again).min().map(|at| (job, at)));
+                plans.extend(
+                    at.into_iter()
+                        .chain(again)
+                        .min()
+                        .map(|at| (job.clone(), at)),
+                );
+                if let Job::Login(group) = job
+                    && verdict.is_refused()
+                {
+                    state.verdicts.anonymous.refuse(&group);
+                    looks.insert(group.registry);
+                }
             }
             for registry in changes.registries {
                 if state.cluster.wants_registry(&registry) {
@@ -180,13 +197,16 @@ impl Prober {
                     gone.push(Job::Ping(registry));
                 }
             }
-            (plans, gone)
+            (plans, gone, looks)
         });
         gone.iter().for_each(|job| self.schedule.forget(job));
         for (job, at) in &plans {
             self.schedule.hasten(job, *at);
         }
         self.show_plans(plans.iter().map(|(job, _)| job));
+        for registry in &looks {
+            self.plan_look(registry, now);
+        }
     }
 
     /// Shows when each login that was asked before comes next, after something has moved it.
@@ -239,6 +259,19 @@ impl Prober {
                     .read(|state| state.cluster.uses_registry(&registry));
                 self.under_way
                     .spawn(async move { client.ping(&registry, in_use, now).await })
+            }
+            Job::Look(registry) => {
+                let manifests = self.look(registry, now);
+                if manifests.is_empty() {
+                    self.end_look(registry, now);
+                    return;
+                }
+                let registry = registry.clone();
+                let in_use = self
+                    .shared
+                    .read(|state| state.cluster.uses_registry(&registry));
+                self.under_way
+                    .spawn(async move { client.look(&registry, &manifests, in_use, now).await })
             }
             Job::Login(group) => {
                 let Some(request) = self.request(group, probe, now) else {
@@ -293,6 +326,7 @@ impl Prober {
                 verdict.plan(next);
             }
         });
+        self.look_behind(group, now);
     }
 
     fn ended(&mut self, ended: Result<(Id, Exchange), JoinError>) {
@@ -323,6 +357,7 @@ impl Prober {
             Job::Ping(registry) => {
                 self.pinged(&registry, &exchange, &judgement, &settings.probe, now)
             }
+            Job::Look(registry) => self.looked(&registry, &exchange, &judgement, now),
             Job::Login(group) => {
                 self.logged_in(&group, &exchange, &judgement, &settings.probe, now)
             }
@@ -415,6 +450,7 @@ impl Prober {
         let next = expires.map_or(next, |expires| expires.min(next));
         self.schedule.finished(&job, next, now);
         self.show_plans([&job]);
+        self.look_behind(group, now);
         let holder = holder.unwrap_or_default();
         // The step that got furthest, and why there was no answer: closed words, nothing received.
         let (step, outcome, status) = furthest(judgement);
@@ -435,6 +471,7 @@ impl Prober {
 fn job_kind(job: &Job) -> &'static str {
     match job {
         Job::Ping(_) => "ping",
+        Job::Look(_) => "look",
         Job::Login(_) => "login",
     }
 }

@@ -8,7 +8,10 @@ mod image;
 pub mod json;
 mod lines;
 mod printable;
+mod public;
 pub mod table;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
@@ -68,6 +71,9 @@ pub struct Line {
     pub expiry: Expiry,
     /// Manifests in use that it was refused for, its login working.
     pub refused_manifests: u64,
+    /// Of a refused login, whether each repository in use can be pulled from without it, as far as
+    /// anybody can tell.
+    pub anonymous: BTreeMap<String, bool>,
 }
 
 /// What came of asking, or why nothing was asked.
@@ -200,6 +206,12 @@ impl Report {
 }
 
 impl Line {
+    /// Whether any image in use behind a refused login could be pulled without it; `None` where
+    /// nobody can tell, or the login is not refused.
+    fn anonymous_would_work(&self) -> Option<bool> {
+        self.anonymous.values().copied().max()
+    }
+
     fn standing(&self) -> Standing {
         let is_broken = self
             .faults

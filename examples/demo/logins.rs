@@ -3,7 +3,7 @@
 use regcred_stand_ins::objects::docker_config;
 use regcred_stand_ins::registry::{Answer, Behaviour, Step};
 
-use super::{Builder, series, step};
+use super::{Builder, Expected, series, step, with};
 
 impl Builder {
     pub(super) async fn logins(&mut self) {
@@ -79,6 +79,33 @@ impl Builder {
                 ],
             );
         }
+        let public = self
+            .registry(
+                Behaviour::bearer()
+                    .user("bot", "right")
+                    .manifest("team/app", "1")
+                    .public("team/app"),
+            )
+            .await;
+        let name = "public-image";
+        self.deploy(
+            name,
+            &public,
+            &docker_config(&[(&public, "bot", "revoked")]),
+        );
+        self.case(
+            name,
+            "a revoked token in front of a public image: no kubelet pulls it without",
+            vec![
+                step(name, "token", "unauthorized"),
+                series("credential_valid", name, &[], Some(0.0)),
+                Expected {
+                    metric: "registry_requests_total",
+                    labels: with("registry", public, &[("step", "manifest"), ("code", "200")]),
+                    value: None,
+                },
+            ],
+        );
         for name in ["copy-a", "copy-b", "copy-c"] {
             self.deploy(
                 name,

@@ -81,6 +81,10 @@ pub enum Purpose {
     ScopedToken,
     /// `HEAD` of the manifest.
     Head,
+    /// Token for `repository:<name>:pull`, for nobody.
+    AnonymousToken,
+    /// `HEAD` of the manifest, for nobody.
+    AnonymousHead,
 }
 
 /// The part of an HTTP answer that may leave `registry/`.

@@ -179,7 +179,11 @@ fn login_by_manifest(
 ) -> Option<(Outcome, Option<u16>)> {
     let status_of = |asked: &Asked| match asked.purpose {
         Purpose::Head => status(asked),
-        Purpose::AnonymousPing | Purpose::Login | Purpose::ScopedToken => None,
+        Purpose::AnonymousPing
+        | Purpose::Login
+        | Purpose::ScopedToken
+        | Purpose::AnonymousToken
+        | Purpose::AnonymousHead => None,
     };
     let mut pairs = exchange.asked.windows(2);
     let guarded = pairs
@@ -199,7 +203,8 @@ fn manifests(exchange: &Exchange, login: Option<Outcome>) -> Vec<(Manifest, Outc
             continue;
         };
         let outcome = of(&asked.answer, |answer| match asked.purpose {
-            Purpose::ScopedToken => of_scoped_token(login, answer),
+            Purpose::ScopedToken | Purpose::AnonymousToken => of_scoped_token(login, answer),
+            Purpose::AnonymousHead => of_anonymous(answer),
             Purpose::Head | Purpose::AnonymousPing | Purpose::Login => of_manifest(login, answer),
         });
         let row = (manifest.clone(), outcome, status(asked));
@@ -285,6 +290,14 @@ fn of_manifest(login: Option<Outcome>, answer: &Response) -> Outcome {
         429 => of_too_many(answer),
         // 3xx to another host is legal and is not followed: it tells nothing either way.
         _ => Outcome::RegistryError,
+    }
+}
+
+/// That anybody may read is believed of a registry alone: a portal gives its page to anybody too.
+fn of_anonymous(answer: &Response) -> Outcome {
+    match answer.status {
+        200 if !is_registry(answer) => Outcome::RegistryError,
+        _ => of_manifest(None, answer),
     }
 }
 

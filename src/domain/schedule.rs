@@ -35,6 +35,8 @@ const SET_BACK: TimeDelta = TimeDelta::seconds(10);
 pub enum Job {
     /// Ask a registry for `/v2/` without a credential.
     Ping(Registry),
+    /// Ask a registry, without a credential, for what stands behind logins that it refuses.
+    Look(Registry),
     /// Log in, and look at manifests.
     Login(Group),
 }
@@ -42,7 +44,7 @@ pub enum Job {
 impl Job {
     fn registry(&self) -> &Registry {
         match self {
-            Self::Ping(registry) => registry,
+            Self::Ping(registry) | Self::Look(registry) => registry,
             Self::Login(group) => &group.registry,
         }
     }
@@ -66,7 +68,7 @@ type Queue = BTreeSet<(DateTime<Utc>, Job)>;
 #[derive(Debug, Default)]
 struct Lane {
     /// Apart, and first: a registry that hangs is told by its ping, which must not wait until a
-    /// thousand logins have timed out.
+    /// thousand logins have timed out. Looks are here as well: nobody's account is in them.
     pings: Queue,
     logins: Queue,
     under_way: usize,
@@ -274,7 +276,7 @@ impl Schedule {
 impl Lane {
     fn queue(&mut self, job: &Job) -> &mut Queue {
         match job {
-            Job::Ping(_) => &mut self.pings,
+            Job::Ping(_) | Job::Look(_) => &mut self.pings,
             Job::Login(_) => &mut self.logins,
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::anonymous::Anonymous;
 use super::cluster::Group;
 use super::exchange::{Manifest, Step};
 use super::image::Registry;
@@ -114,6 +115,11 @@ impl Verdict {
         self.last_login
     }
 
+    /// The registry refuses the login, confirmed or not, or its date has passed.
+    pub fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
     /// Since when the login is refused.
     pub fn first_rejected(&self) -> Option<DateTime<Utc>> {
         self.refusal.map(|refusal| refusal.first)
@@ -210,6 +216,8 @@ pub struct RegistryStanding {
 pub struct Verdicts {
     groups: HashMap<Group, Verdict>,
     registries: HashMap<Registry, RegistryStanding>,
+    /// What stands behind refused logins and is public.
+    pub anonymous: Anonymous,
 }
 
 impl Verdicts {

@@ -82,6 +82,12 @@ impl Probes {
         table.of(&exchange.registry).record(exchange, outcomes);
     }
 
+    /// A registry was asked without a credential: its requests count, no probe was made.
+    pub fn looked(&self, exchange: &Exchange) {
+        let mut table = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        table.of(&exchange.registry).record_requests(exchange);
+    }
+
     /// Writes all counters, and returns how many registries are without counters of their own.
     pub(super) fn encode(
         &self,
@@ -147,6 +153,10 @@ impl Counts {
         if let Some(place) = BOUNDS.iter().position(|bound| seconds <= *bound) {
             self.buckets[place] += 1;
         }
+        self.record_requests(exchange);
+    }
+
+    fn record_requests(&mut self, exchange: &Exchange) {
         for asked in &exchange.asked {
             let code = match &asked.answer {
                 Ok(response) => Some(response.status),

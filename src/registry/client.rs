@@ -74,6 +74,19 @@ impl Client {
         conversation.end()
     }
 
+    /// Asks for manifests as anybody may, without a credential.
+    pub async fn look(
+        &self,
+        registry: &Registry,
+        manifests: &[Manifest],
+        in_use: bool,
+        now: DateTime<Utc>,
+    ) -> Exchange {
+        let mut conversation = self.begin(registry, in_use, now);
+        let _ended = conversation.hold(None, manifests).await;
+        conversation.end()
+    }
+
     /// The whole conversation.
     pub async fn converse(&self, request: Request) -> Exchange {
         let Request {

@@ -5,6 +5,8 @@
 //!    passwords an anonymous token), for Basic `GET /v2/` again.
 //! 3. If that worked, `HEAD` of each manifest, for Bearer with a token of its own scope.
 //!
+//! Without a credential there is no login, and 3 is asked for nobody.
+//!
 //! One GET where containerd sends a POST first: each of its attempts with a wrong password counts
 //! as two failed logins.
 
@@ -101,11 +103,16 @@ impl<'a> Conversation<'a> {
         }
         for manifest in manifests {
             let answer = self.ask_for(manifest, &way, basic.as_ref()).await?;
-            if let (Way::Open, Some(answer), Some(basic)) = (&way, answer, &basic)
-                && answer.status == 401
-            {
-                way = self.way(&answer.challenges, true)?;
-                self.ask_guarded(manifest, &way, basic).await?;
+            let is_guarded = |answer: &Response| matches!(way, Way::Open) && answer.status == 401;
+            match (answer.filter(is_guarded), &basic) {
+                (Some(guarded), Some(basic)) => {
+                    way = self.way(&guarded.challenges, true)?;
+                    self.ask_guarded(manifest, &way, basic).await?;
+                }
+                (Some(guarded), None) => {
+                    self.ask_guarded_for_nobody(manifest, &guarded).await?;
+                }
+                (None, _) => {}
             }
         }
         Flow::Continue(())
@@ -159,6 +166,14 @@ impl<'a> Conversation<'a> {
         go_on_if(!(matches!(way, Way::Basic) && is_refused))
     }
 
+    /// The same for nobody: a token server may have a token for everybody.
+    async fn ask_guarded_for_nobody(&mut self, manifest: &Manifest, guarded: &Response) -> Flow {
+        if let Ok(bearer @ Way::Bearer { .. }) = way(&guarded.challenges) {
+            self.ask_for(manifest, &bearer, None).await?;
+        }
+        Flow::Continue(())
+    }
+
     /// Asks for one manifest; no answer where there was no token to ask with.
     async fn ask_for(
         &mut self,
@@ -166,13 +181,17 @@ impl<'a> Conversation<'a> {
         way: &Way,
         basic: Option<&HeaderValue>,
     ) -> Flow<Option<Response>> {
+        let (for_token, for_head) = match basic {
+            Some(_) => (Purpose::ScopedToken, Purpose::Head),
+            None => (Purpose::AnonymousToken, Purpose::AnonymousHead),
+        };
         let authorization = match way {
             Way::Open => None,
             Way::Basic => basic.cloned(),
             Way::Bearer { realm, service } => {
                 let scope = format!("repository:{}:pull", manifest.repository);
                 let ask = self.ask_for_token(realm, service.as_deref(), Some(&scope), basic);
-                let answer = self.send(Purpose::ScopedToken, Some(manifest), ask).await;
+                let answer = self.send(for_token, Some(manifest), ask).await;
                 let answer = go_on(answer)?;
                 match answer.token.as_ref().and_then(bearer) {
                     Some(bearer) => Some(bearer),
@@ -181,7 +200,7 @@ impl<'a> Conversation<'a> {
             }
         };
         let ask = self.ask_head(manifest, authorization);
-        let answer = go_on(self.send(Purpose::Head, Some(manifest), ask).await)?;
+        let answer = go_on(self.send(for_head, Some(manifest), ask).await)?;
         Flow::Continue(Some(answer.response))
     }
 
@@ -329,7 +348,10 @@ impl<'a> Conversation<'a> {
             step: match purpose {
                 Purpose::AnonymousPing => Step::Ping,
                 Purpose::Login => Step::Token,
-                Purpose::ScopedToken | Purpose::Head => Step::Manifest,
+                Purpose::ScopedToken
+                | Purpose::Head
+                | Purpose::AnonymousToken
+                | Purpose::AnonymousHead => Step::Manifest,
             },
             manifest: manifest.cloned(),
             purpose,

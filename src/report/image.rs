@@ -25,6 +25,8 @@ pub struct ImageReport {
     pub is_cut: bool,
     /// Whether registries were asked.
     pub asked: Asked,
+    /// What anybody is given, where it was asked.
+    anonymous: Option<bool>,
 }
 
 /// One entry that the kubelet tries.
@@ -97,7 +99,17 @@ impl ImageReport {
             near_misses,
             is_cut: !is_poisoned && holdings.iter().any(is_cut),
             asked,
+            anonymous: verdicts
+                .anonymous
+                .would_work(image.registry(), image.repository()),
         }
+    }
+
+    /// Whether it could be pulled without a credential; `None` where one of the candidates works,
+    /// where none is refused, and where nobody can tell.
+    pub fn anonymous_would_work(&self) -> Option<bool> {
+        self.anonymous
+            .filter(|_| self.standing() == Standing::Broken)
     }
 
     /// One candidate that works is enough. Without any the kubelet pulls anonymously, which nobody

@@ -33,6 +33,8 @@ struct Credential<'a> {
     faults: Vec<&'static str>,
     expires_at: Option<String>,
     expiry_source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anonymous_would_work: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,8 @@ struct Image<'a> {
     image: &'a str,
     candidates: Vec<Candidate<'a>>,
     near_misses: Vec<NearMiss<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anonymous_would_work: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -77,6 +81,7 @@ fn credential(line: &Line) -> Credential<'_> {
         faults: line.faults.iter().map(FaultKind::as_str).collect(),
         expires_at: expires_at(&line.expiry),
         expiry_source: line.expiry.source.as_str(),
+        anonymous_would_work: line.anonymous_would_work(),
     }
 }
 
@@ -105,6 +110,7 @@ fn of_image(image: &ImageReport) -> Image<'_> {
         image: &image.image,
         candidates: candidates.collect(),
         near_misses: near_misses.collect(),
+        anonymous_would_work: image.anonymous_would_work(),
     }
 }
 

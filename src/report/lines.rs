@@ -1,6 +1,6 @@
 //! From what is held and what was answered to the lines of a report.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Answer, Asked, Line, Standing, is_useless, source, standing_of};
 use crate::domain::cluster::{Held, Holding, Login, ObjectName};
@@ -122,6 +122,7 @@ where
                     registry: Some(row.registry.as_str().to_owned()),
                     answer: self.answer(row.skipped, login.as_ref()),
                     refused_manifests: login.as_ref().map_or(0, refused_manifests),
+                    anonymous: login.map(|login| login.anonymous).unwrap_or_default(),
                     ..line.clone()
                 }
             })
@@ -175,6 +176,7 @@ impl Line {
             faults: FaultSet::default(),
             expiry: Expiry::UNKNOWN,
             refused_manifests: 0,
+            anonymous: BTreeMap::new(),
         }
     }
 }

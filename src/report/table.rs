@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::printable::{printable, width};
-use super::{About, Answer, Asked, ImageReport, Line, Report, Standing, standing_of};
+use super::{About, Answer, Asked, ImageReport, Line, Report, Standing, public, standing_of};
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::expiry::{Confidence, Expiry};
 use crate::domain::outcome::Outcome;
@@ -37,6 +37,7 @@ pub fn write(report: &Report, colours: Colours) -> String {
     };
     let mut parts = vec![
         about,
+        notes(public::notes(&report.about).into_iter()),
         references(&report.references),
         notes(report.poisonous.iter().map(poisonous)),
         notes(report.notes.iter().map(|line| printable(line))),

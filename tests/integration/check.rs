@@ -525,6 +525,37 @@ async fn an_image_has_candidates_in_the_order_of_the_kubelet() {
 }
 
 #[tokio::test]
+async fn a_refused_login_in_front_of_a_public_image_is_said() {
+    let registry = Registry::start(
+        Behaviour::bearer()
+            .user("good", CANARY)
+            .manifest("org/app", "1.0")
+            .manifest("org/own", "1.0")
+            .public("org/app"),
+    )
+    .await;
+    let host = registry.host();
+    let config = Config::with(&[(host, &basic("wrong", "guess"))]);
+    let line = format!("--docker-config {} --image {host}", config.source());
+    let check = async |image: &str, would_work: bool| {
+        let report = checked(&format!("{line}/{image}")).await;
+        assert_eq!(read(&report)["anonymous_would_work"], would_work, "{image}");
+        let is_said = written(&report).contains("anybody may pull it");
+        assert_eq!(is_said, would_work, "{image}");
+        assert_eq!(exit(&report), 1, "the kubelet does not pull without it");
+    };
+    check("org/app:1.0", true).await;
+    check("org/own:1.0", false).await;
+    let good = Config::with(&[(host, &basic("good", CANARY))]);
+    let line = format!(
+        "--docker-config {} --image {host}/org/app:1.0",
+        good.source()
+    );
+    let report = checked(&line).await;
+    assert_eq!(read(&report)["anonymous_would_work"], Value::Null);
+}
+
+#[tokio::test]
 async fn an_image_sends_no_other_credential() {
     let registry = registry().await;
     let (host, stranger) = (registry.host(), Registry::start(Behaviour::basic()).await);

@@ -51,6 +51,9 @@ pub struct Login {
     pub was_asked: bool,
     /// Repositories in use by their last manifest outcome; `None` was not asked for.
     pub repositories: BTreeMap<Option<Outcome>, u64>,
+    /// Of a refused login, whether each repository in use can be pulled from without it; none of
+    /// those for which nobody can tell.
+    pub anonymous: BTreeMap<String, bool>,
 }
 
 impl Held {
@@ -155,6 +158,10 @@ impl Cluster {
                     repositories: verdict
                         .map(|verdict| verdict.repositories(manifests()))
                         .unwrap_or_default(),
+                    anonymous: verdict
+                        .filter(|verdict| verdict.is_refused())
+                        .map(|_| public(verdicts, registry, manifests()))
+                        .unwrap_or_default(),
                 }
             })
             .collect()
@@ -170,6 +177,20 @@ impl Cluster {
         let of_key = move |entry: &&Entry| entry.key == *key;
         entries.into_iter().flatten().filter(of_key)
     }
+}
+
+fn public<'a>(
+    verdicts: &Verdicts,
+    registry: &Registry,
+    manifests: impl Iterator<Item = &'a Manifest>,
+) -> BTreeMap<String, bool> {
+    manifests
+        .filter_map(|manifest| {
+            let repository = &manifest.repository;
+            let would_work = verdicts.anonymous.would_work(registry, repository)?;
+            Some((repository.clone(), would_work))
+        })
+        .collect()
 }
 
 /// The step that got furthest speaks; a ping that went well says nothing of the image.

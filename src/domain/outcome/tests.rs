@@ -65,7 +65,9 @@ fn asked(purpose: Purpose, of: Option<usize>, answer: Answer) -> Asked {
     let step = match purpose {
         Purpose::AnonymousPing => Step::Ping,
         Purpose::Login => Step::Token,
-        Purpose::ScopedToken | Purpose::Head => Step::Manifest,
+        Purpose::ScopedToken | Purpose::Head | Purpose::AnonymousToken | Purpose::AnonymousHead => {
+            Step::Manifest
+        }
     };
     Asked {
         step,
@@ -338,6 +340,32 @@ fn a_manifest_is_judged_by_its_last_answer() {
     check(BASIC, &[head(answer(404))], "not_found");
     check(BASIC, &[head(answer(429))], "rate_limited");
     check(BASIC, &[head(page(502))], "registry_error");
+}
+
+#[test]
+fn what_anybody_is_given_is_believed_of_a_registry_alone() {
+    let check = |asked_for: &[(Purpose, Response)], expected: &str| {
+        let text = format!("{asked_for:?}");
+        let ping = Ok(challenged(401, BEARER));
+        let mut all = vec![asked(Purpose::AnonymousPing, None, ping)];
+        for (purpose, answer) in asked_for {
+            all.push(asked(*purpose, Some(0), Ok(answer.clone())));
+        }
+        let judgement = classify(&exchange(all));
+        assert_eq!(render(&judgement), format!("ok up - {expected}"), "{text}");
+    };
+    let scoped = |answer| (Purpose::AnonymousToken, answer);
+    let head = |answer| (Purpose::AnonymousHead, answer);
+    check(&[scoped(token()), head(registry(200))], "ok");
+    check(&[scoped(token()), head(answer(200))], "registry_error");
+    check(&[scoped(token()), head(page(200))], "registry_error");
+    check(&[scoped(token()), head(answer(401))], "unauthorized");
+    check(&[scoped(token()), head(answer(403))], "forbidden");
+    check(&[scoped(token()), head(answer(404))], "not_found");
+    check(&[scoped(token()), head(answer(429))], "rate_limited");
+    check(&[scoped(answer(401))], "unauthorized");
+    check(&[scoped(registry(403))], "forbidden");
+    check(&[scoped(page(403))], "registry_error");
 }
 
 #[test]

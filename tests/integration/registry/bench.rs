@@ -119,6 +119,14 @@ impl Bench {
         self.client().converse(request).await
     }
 
+    /// Asks for manifests as anybody may.
+    pub(super) async fn look(&self, host: &str, wants: &[&str]) -> Exchange {
+        let registry = Registry::from_domain(host);
+        let manifests: Vec<_> = wants.iter().copied().map(manifest).collect();
+        let client = self.client();
+        client.look(&registry, &manifests, true, now()).await
+    }
+
     pub(super) async fn ping(&self, host: &str) -> Exchange {
         let registry = Registry::from_domain(host);
         self.client().ping(&registry, true, now()).await

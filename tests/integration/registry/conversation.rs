@@ -207,6 +207,35 @@ async fn an_open_registry_judges_no_login() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_for_without_a_login() {
+    let bench = Bench::new();
+    let public = |behaviour: Behaviour| {
+        behaviour
+            .manifest("org/app", "1.0")
+            .manifest("org/own", "1.0")
+            .public("org/app")
+    };
+    let open_ping = Answer::status(200).json(&serde_json::json!({}));
+    let check = async |behaviour, expected: &str| {
+        let registry = bench.start(public(behaviour)).await;
+        let exchange = bench
+            .look(registry.host(), &["org/app:1.0", "org/own:1.0"])
+            .await;
+        assert_eq!(verdict(&exchange), expected);
+        assert!(!purposes(&exchange).contains(&Purpose::Login));
+        let mut requests = registry.requests();
+        assert!(requests.iter().all(|request| request.user.is_none()));
+        requests.retain(|request| request.step == Step::Manifest);
+        assert!(requests.iter().all(|request| request.method == "HEAD"));
+    };
+    check(Behaviour::bearer(), "ok - ok,forbidden").await;
+    check(Behaviour::basic(), "ok - unauthorized,unauthorized").await;
+    check(Behaviour::open(), "ok - ok,ok").await;
+    let guarded = Behaviour::bearer().answer(Step::Ping, open_ping);
+    check(guarded, "ok - ok,forbidden").await;
+}
+
+#[tokio::test]
 async fn manifests_behind_an_open_ping_are_asked_for_with_the_login() {
     let bench = Bench::new();
     let check = async |behaviour: Behaviour, password: &str, expected: &str| {
