@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::challenge::Challenge;
 use super::image::Registry;
+use super::rate_limit::RateLimit;
 
 /// One step of the conversation, the `step` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,6 +107,8 @@ pub struct Response {
     pub phrases: Vec<Phrase>,
     /// `Retry-After`, resolved against the time of the answer.
     pub retry_after: Option<DateTime<Utc>>,
+    /// Quotas that its headers tell of, and whose they are.
+    pub rate_limit: RateLimit,
     /// A token answer held a token; false when 200 came without one.
     pub token: bool,
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::challenge::{Challenge, ChallengeError, Scheme};
 use super::exchange::{Asked, Exchange, Manifest, NetworkFault, Phrase, Purpose, Response, Step};
+use super::rate_limit::{self, QuotaNews};
 
 /// The verdict on one step, the `outcome` label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +126,8 @@ pub struct Judgement {
     /// The latest time before which the registry does not want to be asked again, as it said it:
     /// whoever obeys clamps it.
     pub retry_after: Option<DateTime<Utc>>,
+    /// What was told of quotas, by who pays.
+    pub quotas: Vec<QuotaNews>,
 }
 
 /// Judges a conversation. What holds for Docker Hub, for distribution with htpasswd or token, and
@@ -166,6 +169,7 @@ pub fn classify(exchange: &Exchange) -> Judgement {
             .iter()
             .filter_map(|one| one.answer.as_ref().ok()?.retry_after)
             .max(),
+        quotas: rate_limit::news(exchange, is_lockout),
     }
 }
 
@@ -310,8 +314,12 @@ fn of_missing_right(login: Option<Outcome>, answer: &Response) -> Outcome {
     }
 }
 
+fn is_lockout(answer: &Response) -> bool {
+    answer.phrases.contains(&Phrase::TooManyFailedLogins)
+}
+
 fn of_refusal(answer: &Response, plain: Outcome) -> Outcome {
-    if answer.phrases.contains(&Phrase::TooManyFailedLogins) {
+    if is_lockout(answer) {
         Outcome::LockedOut
     } else if answer.phrases.contains(&Phrase::TokenExpired) {
         Outcome::Expired
@@ -322,7 +330,7 @@ fn of_refusal(answer: &Response, plain: Outcome) -> Outcome {
 
 /// Docker Hub's lockout is a 429 too (docker/hub-feedback#814).
 fn of_too_many(answer: &Response) -> Outcome {
-    if answer.phrases.contains(&Phrase::TooManyFailedLogins) {
+    if is_lockout(answer) {
         Outcome::LockedOut
     } else {
         Outcome::RateLimited

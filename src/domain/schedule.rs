@@ -35,7 +35,8 @@ const SET_BACK: TimeDelta = TimeDelta::seconds(10);
 pub enum Job {
     /// Ask a registry for `/v2/` without a credential.
     Ping(Registry),
-    /// Ask a registry, without a credential, for what stands behind logins that it refuses.
+    /// Ask a registry, without a credential, for what stands behind logins that it refuses, and for
+    /// one manifest of those that pods pull so.
     Look(Registry),
     /// Log in, and look at manifests.
     Login(Group),
@@ -205,7 +206,7 @@ impl Schedule {
     pub fn hold(&mut self, registry: &Registry, until: DateTime<Utc>, now: DateTime<Utc>) {
         if let Some(lane) = self.lanes.get_mut(registry) {
             // Conversations that were under way together are told different times.
-            lane.held_until = lane.held_until.max(Some(until.min(now + LONGEST_HOLD)));
+            lane.held_until = lane.held_until.max(Some(obeyed(until, now)));
         }
     }
 
@@ -294,6 +295,11 @@ impl Lane {
     fn may_start(&self, now: DateTime<Utc>, per_registry: usize) -> bool {
         self.under_way < per_registry && self.held_until.is_none_or(|until| until <= now)
     }
+}
+
+/// The time until which a `Retry-After` that came at `now` is obeyed.
+pub fn obeyed(retry_after: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    retry_after.clamp(now, now + LONGEST_HOLD)
 }
 
 /// The next regular time of a credential: its own phase of the interval, at least half an interval

@@ -1,9 +1,13 @@
 //! An HTTP answer to facts: of closed lists, and bounded.
 
+mod quota;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use secrecy::SecretString;
 use serde::Deserialize;
+
+pub(super) use quota::payer;
 
 use crate::domain::challenge::Challenge;
 use crate::domain::exchange::{ErrorCode, Phrase, Response};
@@ -53,6 +57,7 @@ pub(super) fn read(raw: &Raw<'_>) -> Response {
         codes: errors.as_ref().map(Errors::known).unwrap_or_default(),
         phrases: phrases(&text),
         retry_after: retry_after(raw.headers, raw.at),
+        rate_limit: quota::read(raw.status, raw.headers, &text, raw.at),
         token: false,
     }
 }

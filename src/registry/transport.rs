@@ -129,6 +129,7 @@ impl Transport {
         let mut facts = answer::read(&raw);
         if authorized {
             facts = answer::without_reflections(facts);
+            facts.rate_limit.payer = answer::payer(response.headers());
         }
         let mut token = None;
         if wants_token && facts.status == 200 {
