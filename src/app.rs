@@ -203,7 +203,8 @@ impl App {
             self.clock.clone(),
             self.metrics.clone(),
             Arc::clone(&self.wake),
-        );
+        )
+        .with_own_quota();
         self.spawn(
             tasks,
             "prober".to_owned(),

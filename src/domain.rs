@@ -16,6 +16,7 @@ pub mod name;
 pub mod outcome;
 pub mod policy;
 pub mod provider;
+pub mod quotas;
 pub mod rate_limit;
 pub mod rows;
 pub mod schedule;

@@ -10,6 +10,7 @@ mod credential;
 mod mirror;
 mod probe;
 mod process;
+mod quota;
 mod series;
 mod watch;
 
@@ -34,7 +35,7 @@ pub use process::{Panics, Task};
 /// What a scrape copies out of the state.
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    /// Credentials, Secrets, references, registries.
+    /// Credentials, Secrets, references, registries, quotas.
     pub rows: Rows,
     /// Watches, by resource.
     pub watches: BTreeMap<&'static str, WatchHealth>,

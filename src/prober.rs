@@ -5,6 +5,7 @@
 //! here is asked again on failure: what is asked again, and when, is the schedule's business.
 
 mod look;
+mod own_quota;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::mem;
@@ -28,6 +29,7 @@ use crate::lifecycle::Role;
 use crate::metrics::{Metrics, Task};
 use crate::registry::{Client, Request};
 use crate::state::Shared;
+use own_quota::OwnQuota;
 
 /// Manifests that one conversation asks for, the rest having its turn next time (docs/cli.md,
 /// `--probe.repositories`).
@@ -54,6 +56,7 @@ pub struct Prober {
     /// Changed while their login was under way: looked at when it has ended, or each change would
     /// be one login more.
     held_over: HashSet<Group>,
+    own_quota: OwnQuota,
     /// Every list has come in once: before that, a login would miss the manifests of pods that are
     /// still on their way.
     began: bool,
@@ -83,8 +86,16 @@ impl Prober {
             under_way: JoinSet::new(),
             jobs: HashMap::new(),
             held_over: HashSet::new(),
+            own_quota: OwnQuota::default(),
             began: false,
         }
+    }
+
+    /// Looks after the quota of our own address, too: for `/metrics`, which shows it.
+    #[must_use]
+    pub fn with_own_quota(mut self) -> Self {
+        self.own_quota = OwnQuota::watched();
+        self
     }
 
     /// Steps whenever something is due, something changed, or a conversation ended.
@@ -154,6 +165,7 @@ impl Prober {
                     // pod comes every minute must not log in every minute.
                     if !state.cluster.holds(&group) {
                         state.verdicts.forget(&group);
+                        state.quotas.forget(&group);
                     }
                     state.verdicts.anonymous.release(&group, rhythm, now);
                     looks.insert(group.registry.clone());
@@ -190,12 +202,16 @@ impl Prober {
                 }
             }
             for registry in changes.registries {
-                if state.cluster.wants_registry(&registry) {
-                    plans.push((Job::Ping(registry), now));
-                } else {
+                let ping = Job::Ping(registry.clone());
+                if !state.cluster.wants_registry(&registry) {
                     state.verdicts.forget_registry(&registry);
-                    gone.push(Job::Ping(registry));
+                    state.quotas.forget_registry(&registry, now - rhythm.every);
+                    gone.push(ping);
+                } else if !self.schedule.knows(&ping) {
+                    plans.push((ping, now));
                 }
+                // Whether pods pull from it without a credential may be what has changed.
+                looks.insert(registry);
             }
             (plans, gone, looks)
         });
@@ -383,9 +399,10 @@ impl Prober {
             return;
         }
         let before = self.shared.read(|state| state.verdicts.registry(registry));
-        let is_back = self
-            .shared
-            .update(|state| state.verdicts.pinged(registry, judgement));
+        let is_back = self.shared.update(|state| {
+            state.quotas.told_anonymously(registry, judgement, now);
+            state.verdicts.pinged(registry, judgement)
+        });
         if before.last_ping != Some(judgement.ping) {
             info!(%registry, outcome = judgement.ping.as_str(), "Registry ping outcome changed");
         }
@@ -426,6 +443,9 @@ impl Prober {
             let expires = target
                 .as_ref()
                 .and_then(|target| target.expiry.expires_inside_after(now));
+            if let Some(target) = &target {
+                state.quotas.told(group, target, judgement, now);
+            }
             let holder = target.map(|target| target.holder);
             let verdict = state.verdicts.entry(group);
             let before = verdict.last_login();

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 
 use crate::domain::cluster::{Cluster, Resource};
+use crate::domain::quotas::Quotas;
 use crate::domain::rows::{Listed, Rows};
 use crate::domain::verdict::Verdicts;
 use crate::domain::watches::Watches;
@@ -19,6 +20,8 @@ pub struct State {
     pub cluster: Cluster,
     /// What the registries said.
     pub verdicts: Verdicts,
+    /// What they told of quotas.
+    pub quotas: Quotas,
     /// How the watches fare.
     pub watches: Watches,
 }
@@ -55,7 +58,7 @@ impl State {
             secrets: has(Resource::DockerConfigJsonSecrets) && has(Resource::DockerCfgSecrets),
             referrers: has(Resource::Pods) && has(Resource::ServiceAccounts),
         };
-        self.cluster.rows(&self.verdicts, listed, now)
+        self.cluster.rows(&self.verdicts, &self.quotas, listed, now)
     }
 }
 

@@ -13,6 +13,7 @@ mod change;
 mod claims;
 mod groups;
 mod inventory;
+mod quota_rows;
 mod rows;
 mod secrets;
 mod slots;
@@ -185,6 +186,21 @@ impl Cluster {
     /// A pod's image names the registry.
     pub fn uses_registry(&self, registry: &Registry) -> bool {
         self.groups.uses_registry(registry)
+    }
+
+    /// A manifest that a pod pulls from there without a credential: the first after this one, around
+    /// the end. None while no pod does, or the registry is not to be asked.
+    pub fn anonymous_manifest(
+        &self,
+        registry: &Registry,
+        after: Option<&Manifest>,
+    ) -> Option<&Manifest> {
+        self.groups.anonymous_manifest(registry, after)
+    }
+
+    /// A pod pulls this manifest without a credential.
+    pub fn pulls_anonymously(&self, registry: &Registry, manifest: &Manifest) -> bool {
+        self.groups.pulls_anonymously(registry, manifest)
     }
 
     /// What a conversation about the group needs; `None` when the group is gone.

@@ -79,6 +79,24 @@ impl Credential {
         self.registry_token.as_ref()
     }
 
+    /// The user name, if it may be shown: a Docker ID (docs.docker.com/accounts: 4 to 30 lower-case
+    /// letters and digits) that is none of the secrets beside it, in whatever case.
+    pub fn docker_id(&self) -> Option<&str> {
+        let [Some(name), secrets @ ..] = self.exposed() else {
+            return None;
+        };
+        let is_id = (4..=30).contains(&name.len())
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        let is_secret = secrets
+            .iter()
+            .flatten()
+            .any(|secret| secret.eq_ignore_ascii_case(name));
+        let name = std::str::from_utf8(name).ok()?;
+        (is_id && !is_secret).then_some(name)
+    }
+
     fn exposed(&self) -> [Option<&[u8]>; 4] {
         [
             Some(&self.username),
@@ -239,6 +257,28 @@ mod tests {
         );
         assert!(!Credential::basic(b"ada", b"").is_anonymous());
         assert!(!Credential::basic(b"", b"one").is_anonymous());
+    }
+
+    #[test]
+    fn a_docker_id_is_shown_unless_it_is_the_secret() {
+        let check = |name: &str, password: &str, expected: Option<&str>| {
+            let credential = Credential::basic(name.as_bytes(), password.as_bytes());
+            assert_eq!(credential.docker_id(), expected, "{name}");
+        };
+        check("ada1", "pass", Some("ada1"));
+        check("acmebuildbot", "dckr_pat_x", Some("acmebuildbot"));
+        check(&"a".repeat(30), "pass", Some(&"a".repeat(30)));
+        check("ada", "pass", None);
+        check(&"a".repeat(31), "pass", None);
+        check("Ada1", "pass", None);
+        check("ada@example.com", "pass", None);
+        check("dckr_pat_abcdef", "pass", None);
+        check("ad-a1", "pass", None);
+        check("hunter22", "hunter22", None);
+        check("hunter22", "Hunter22", None);
+        check("", "", None);
+        let tokens = Credential::basic(b"hunter22", b"pass").with_identity_token(b"hunter22");
+        assert_eq!(tokens.docker_id(), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::exchange::Step;
 use super::expiry::{Confidence, ExpirySource};
 use super::image::Registry;
 use super::outcome::Outcome;
+use super::rate_limit::{QuotaPolicy, Told};
 
 /// Everything that is shown of credentials.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub struct Rows {
     pub references: Vec<ReferenceRow>,
     /// One per registry that a credential or an image names.
     pub registries: Vec<RegistryRow>,
+    /// One per (registry, account, policy).
+    pub quotas: Vec<QuotaRow>,
     /// Objects held, by resource.
     pub objects: BTreeMap<&'static str, u64>,
 }
@@ -172,6 +175,19 @@ pub struct ReferenceRow {
     pub name: Arc<str>,
     /// How many list it.
     pub count: u64,
+}
+
+/// One quota of one account.
+#[derive(Clone, Debug)]
+pub struct QuotaRow {
+    /// `registry`.
+    pub registry: Registry,
+    /// `account`: a Docker ID, the name of a credential's group, or `anonymous`.
+    pub account: Arc<str>,
+    /// `policy`.
+    pub policy: QuotaPolicy,
+    /// What was told of it.
+    pub told: Told,
 }
 
 /// One registry.

@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::time::Instant;
 
 use super::series::{Family, Page, family};
-use super::{Panics, Probes, Snapshot, credential, process, watch};
+use super::{Panics, Probes, Snapshot, credential, process, quota, watch};
 use crate::domain::image::Registry;
 use crate::domain::rows::Rows;
 
@@ -18,11 +18,15 @@ const DROPPED: Family = family(
     "Left out now: registries without counters of their own, credentials over the cap, label sets that are there already",
 );
 
-/// Rows by Secret entry, and rows by credential, that are shown; the rest is counted.
+/// Rows by Secret entry, by credential, and by account that are shown; the rest is counted.
 const MOST_CREDENTIALS: usize = 20_000;
 
 /// Families that a cap can shorten; at zero from the start.
-const CAPPED: [&str; 2] = [credential::INFO.name, credential::EXPIRY_INFO.name];
+const CAPPED: [&str; 3] = [
+    credential::INFO.name,
+    credential::EXPIRY_INFO.name,
+    quota::LIMIT.name,
+];
 
 /// Shows the state and the pushed counters.
 pub(super) struct Mirror {
@@ -65,6 +69,7 @@ impl Collector for Mirror {
             secrets,
             references,
             registries,
+            quotas,
             objects,
         } = &rows;
         let mut dropped = Dropped::default();
@@ -100,6 +105,12 @@ impl Collector for Mirror {
 
         let shown = dropped.distinct(credential::UP, registries, |row| &row.registry);
         credential::registries(&mut page, &shown)?;
+
+        let mut shown = dropped.distinct(quota::LIMIT, quotas, |row| {
+            (&row.registry, &row.account, row.policy)
+        });
+        dropped.cap(quota::LIMIT, &mut shown);
+        quota::quotas(&mut page, &shown)?;
 
         watch::watches(&mut page, objects, &watches)?;
         let named: BTreeSet<&Registry> = registries.iter().map(|row| &row.registry).collect();

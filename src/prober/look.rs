@@ -1,5 +1,5 @@
 //! Behind refused logins: what anybody may read of the repositories in use, asked without a
-//! credential.
+//! credential. With it, one manifest that pods pull so, for the quota of our own address.
 //!
 //! One look per registry, however many of its credentials are refused; which repositories have
 //! their turn is decided in [`anonymous`](crate::domain::anonymous).
@@ -69,19 +69,23 @@ impl Prober {
         self.shared.read(|state| {
             let in_use = behind_refused(state, registry).into_iter();
             let anonymous = &state.verdicts.anonymous;
-            anonymous.next(registry, in_use, rhythm, now)
+            let behind = anonymous.next(registry, in_use, rhythm, now);
+            let own = self.own_quota.next(state, registry, rhythm, now);
+            behind.into_iter().chain(own).min()
         })
     }
 
     /// What to ask for; nothing when no repository has its turn.
-    pub(super) fn look(&self, registry: &Registry, now: DateTime<Utc>) -> Vec<Manifest> {
+    pub(super) fn look(&mut self, registry: &Registry, now: DateTime<Utc>) -> Vec<Manifest> {
         let rhythm = self.rhythm();
         self.shared.update(|state| {
             let in_use = behind_refused(state, registry);
             let anonymous = &mut state.verdicts.anonymous;
             anonymous.keep(registry, in_use.iter().cloned(), rhythm, now);
-            let turn = anonymous.turn(registry, in_use.into_iter(), rhythm, now);
+            let mut turn = anonymous.turn(registry, in_use.into_iter(), rhythm, now);
             anonymous.begin(registry, &turn, now);
+            let own = self.own_quota.turn(state, registry, rhythm, now);
+            turn.extend(own.filter(|manifest| !turn.contains(manifest)));
             turn
         })
     }
@@ -95,6 +99,7 @@ impl Prober {
     ) {
         self.metrics.probe.looked(exchange);
         let public = self.shared.update(|state| {
+            self.own_quota.looked(state, registry, judgement, now);
             let anonymous = &mut state.verdicts.anonymous;
             anonymous.record(registry, &judgement.manifests)
         });

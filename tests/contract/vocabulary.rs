@@ -12,8 +12,9 @@ use regcred_exporter::domain::expiry::{Confidence, CredentialKind, ExpirySource}
 use regcred_exporter::domain::image::Registry;
 use regcred_exporter::domain::outcome::Outcome;
 use regcred_exporter::domain::provider::Provider;
+use regcred_exporter::domain::rate_limit::{Quota, QuotaPolicy, Told};
 use regcred_exporter::domain::rows::{
-    CredentialRow, GroupRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
+    CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
 };
 use regcred_exporter::domain::watches::{WatchError, WatchHealth};
 use regcred_exporter::metrics::{Metrics, Snapshot, Task};
@@ -82,6 +83,10 @@ pub(crate) fn closed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("resource", all(&Resource::ALL, Resource::as_str)),
         ("error", all(&WatchError::ALL, WatchError::as_str)),
         ("task", all(&Task::ALL, Task::as_str)),
+        (
+            "policy",
+            QuotaPolicy::all().map(QuotaPolicy::as_str).collect(),
+        ),
         ("kind", {
             let mut kinds = all(&CredentialKind::ALL, CredentialKind::as_str);
             // Of `reference_missing`.
@@ -203,6 +208,21 @@ fn one_of_everything() -> Snapshot {
                 kind: "Pod",
                 name,
                 count: 1,
+            }],
+            quotas: vec![QuotaRow {
+                registry: registry.clone(),
+                account: "a".into(),
+                policy: QuotaPolicy::UNKNOWN,
+                told: Told {
+                    quota: Quota {
+                        limit: Some(100),
+                        remaining: Some(76),
+                        window: Some(Duration::from_secs(60)),
+                        resets_after: None,
+                    },
+                    observed: DateTime::UNIX_EPOCH,
+                    retry_after: when,
+                },
             }],
             registries: vec![RegistryRow {
                 registry,

@@ -19,8 +19,9 @@ use regcred_exporter::domain::exchange::{
 use regcred_exporter::domain::expiry::{Confidence, ExpirySource};
 use regcred_exporter::domain::image::Registry;
 use regcred_exporter::domain::outcome::Outcome;
+use regcred_exporter::domain::rate_limit::{Quota, QuotaPolicy, Told};
 use regcred_exporter::domain::rows::{
-    CredentialRow, GroupRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
+    CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
 };
 use regcred_exporter::domain::watches::{WatchError, WatchHealth};
 use regcred_exporter::lifecycle;
@@ -57,6 +58,11 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_probe_next_run_timestamp_seconds", "gauge", "credential registry"),
     ("regcred_probe_outcome", "gauge", "credential outcome registry step"),
     ("regcred_probes", "counter", "outcome registry"),
+    ("regcred_ratelimit_observed_timestamp_seconds", "gauge", "account policy registry"),
+    ("regcred_ratelimit_requests_limit", "gauge", "account policy registry"),
+    ("regcred_ratelimit_requests_remaining", "gauge", "account policy registry"),
+    ("regcred_ratelimit_retry_after_timestamp_seconds", "gauge", "account policy registry"),
+    ("regcred_ratelimit_window_seconds", "gauge", "account policy registry"),
     ("regcred_reference_missing", "gauge", "kind name pod_namespace"),
     ("regcred_registry_requests", "counter", "code registry step"),
     ("regcred_registry_up", "gauge", "registry"),
@@ -212,6 +218,24 @@ fn registry(name: &str) -> RegistryRow {
     }
 }
 
+fn quota(account: &str) -> QuotaRow {
+    QuotaRow {
+        registry: Registry::from_domain("docker.io"),
+        account: account.into(),
+        policy: QuotaPolicy::UNKNOWN,
+        told: Told {
+            quota: Quota {
+                limit: Some(100),
+                remaining: Some(76),
+                window: Some(Duration::from_secs(21_600)),
+                resets_after: None,
+            },
+            observed: at(1_800_000_000).unwrap(),
+            retry_after: at(1_800_000_900),
+        },
+    }
+}
+
 /// One sound Secret with one entry, probed.
 pub(crate) fn healthy() -> Snapshot {
     let rows = Rows {
@@ -220,6 +244,7 @@ pub(crate) fn healthy() -> Snapshot {
         secrets: vec![secret("team-a", "pull")],
         references: Vec::new(),
         registries: vec![registry("ghcr.io")],
+        quotas: Vec::new(),
         objects: BTreeMap::from([("pods", 20), ("secrets", 1)]),
     };
     let health = WatchHealth {
@@ -240,6 +265,7 @@ fn everything() -> Snapshot {
     all.rows.groups[0].first_rejected = at(1_700_000_000);
     all.rows.groups[0].repositories.insert(None, 1);
     all.rows.secrets[0].faults.insert(FaultKind::NoAuths);
+    all.rows.quotas.push(quota("anonymous"));
     all.rows.references.push(ReferenceRow {
         namespace: "team-b".into(),
         kind: "ServiceAccount",
@@ -373,6 +399,7 @@ fn of_rows_that_collide_the_first_is_shown_and_the_rest_is_counted() {
         rows.secrets.push(rows.secrets[0].clone());
         rows.references.push(rows.references[0].clone());
         rows.registries.push(rows.registries[0].clone());
+        rows.quotas.push(rows.quotas[0].clone());
         all
     };
     let samples = samples(&metrics(look));
@@ -394,6 +421,7 @@ fn of_rows_that_collide_the_first_is_shown_and_the_rest_is_counted() {
         ("secret_fault", "1"),
         ("reference_missing", "1"),
         ("registry_up", "1"),
+        ("ratelimit_requests_limit", "1"),
     ] {
         let count = samples.value("regcred_dropped_series", &[("metric", metric)]);
         assert_eq!(count, Some(dropped), "{metric}");
@@ -440,6 +468,23 @@ fn credentials_over_the_cap_are_left_out_and_counted() {
     let samples = samples(&metrics(look));
     assert_eq!(samples.labels("regcred_credential_valid").len(), 20_000);
     let dropped = samples.value("regcred_dropped_series", &[("metric", "credential_info")]);
+    assert_eq!(dropped, Some("2"));
+}
+
+#[test]
+fn accounts_over_the_cap_are_left_out_and_counted() {
+    let look = || {
+        let mut all = healthy();
+        all.rows.quotas = (0..20_002)
+            .map(|number| quota(&number.to_string()))
+            .collect();
+        all
+    };
+    let samples = samples(&metrics(look));
+    let limits = samples.labels("regcred_ratelimit_requests_limit");
+    assert_eq!(limits.len(), 20_000);
+    let labels = [("metric", "ratelimit_requests_limit")];
+    let dropped = samples.value("regcred_dropped_series", &labels);
     assert_eq!(dropped, Some("2"));
 }
 

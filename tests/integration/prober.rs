@@ -1,6 +1,7 @@
 //! The prober in process: a clock set by hand, real registries on real sockets, one step at a time.
 
 mod look;
+mod quota;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ struct World {
     shared: Shared,
     clock: Clock,
     prober: Prober,
+    metrics: Metrics,
     role: watch::Sender<Role>,
     now: DateTime<Utc>,
 }
@@ -42,6 +44,11 @@ impl World {
     }
 
     fn with(change: impl FnOnce(&mut Probe)) -> Self {
+        Self::over(change, |probe| Client::new(probe).unwrap())
+    }
+
+    /// With another way to registries.
+    fn over(change: impl FnOnce(&mut Probe), client: impl FnOnce(&Probe) -> Client) -> Self {
         let mut settings: Settings = settings::allowing_loopback();
         change(&mut settings.probe);
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -52,7 +59,7 @@ impl World {
             let clock = clock.clone();
             Metrics::new(shared.clone(), move || clock.now(), settings.probe.interval)
         };
-        let client = Client::new(&settings.probe).unwrap();
+        let client = client(&settings.probe);
         let role = watch::Sender::new(Role::Leading);
         let handout = watch::channel(Arc::new(settings)).1;
         let prober = Prober::new(
@@ -61,13 +68,14 @@ impl World {
             role.subscribe(),
             client,
             clock.clone(),
-            metrics,
+            metrics.clone(),
             Arc::default(),
         );
         Self {
             shared,
             clock,
             prober,
+            metrics,
             role,
             now,
         }

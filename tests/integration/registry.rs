@@ -1,6 +1,6 @@
 //! The conversation with a registry, on real sockets: what is asked, of whom, and what is not.
 
-mod bench;
+pub(crate) mod bench;
 mod conversation;
 mod faults;
 mod policy;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Created;
@@ -37,7 +38,7 @@ pub enum Which {
 pub struct Changes {
     /// Groups that came, went, or are needed for other manifests.
     pub groups: Vec<Group>,
-    /// Registries that are to be pinged from now on, or no more.
+    /// Registries that are to be pinged, or looked at without a credential, from now on or no more.
     pub registries: Vec<Registry>,
 }
 
@@ -90,6 +91,8 @@ struct RegistryUse {
     groups: u32,
     /// Of these, those that something names.
     referenced: u32,
+    /// Manifests that some claim has no candidate for: they are pulled without a credential.
+    anonymous: BTreeMap<Manifest, u32>,
 }
 
 impl RegistryUse {
@@ -100,6 +103,12 @@ impl RegistryUse {
             Which::InUse => self.claims > 0,
             Which::None => false,
         }
+    }
+
+    /// What is to be asked of it: a ping, a look.
+    fn wishes(&self, which: Which) -> (bool, bool) {
+        let is_wanted = self.is_wanted(which);
+        (is_wanted, is_wanted && !self.anonymous.is_empty())
     }
 }
 
@@ -166,6 +175,27 @@ impl Groups {
         self.registries
             .get(registry)
             .is_some_and(|used| used.claims > 0)
+    }
+
+    /// Of the manifests that pods pull from there without a credential, the first after this one,
+    /// around the end; none while the registry is not to be asked.
+    pub(super) fn anonymous_manifest(
+        &self,
+        registry: &Registry,
+        after: Option<&Manifest>,
+    ) -> Option<&Manifest> {
+        let used = self.registries.get(registry)?;
+        let pulled = used.is_wanted(self.which).then_some(&used.anonymous)?;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = pulled.range((start, Bound::Unbounded));
+        let (manifest, _) = rest.next().or_else(|| pulled.first_key_value())?;
+        Some(manifest)
+    }
+
+    /// Some pod pulls this manifest without a credential.
+    pub(super) fn pulls_anonymously(&self, registry: &Registry, manifest: &Manifest) -> bool {
+        let used = self.registries.get(registry);
+        used.is_some_and(|used| used.anonymous.contains_key(manifest))
     }
 
     pub(super) fn registries(&self) -> impl Iterator<Item = &Registry> {
@@ -241,6 +271,11 @@ impl Groups {
 
     /// A claim tries these candidates. One credential held by several of them counts for each.
     pub(super) fn take(&mut self, image: &Reference, candidates: &[Candidate]) {
+        if candidates.is_empty() {
+            self.touch_registry(image.registry(), |used| {
+                *used.anonymous.entry(manifest_of(image)).or_default() += 1;
+            });
+        }
         for candidate in candidates {
             let group = group_of(image, candidate);
             self.change(&group, &candidate.holder, |hold| {
@@ -256,16 +291,15 @@ impl Groups {
 
     /// A claim does not try these candidates any more.
     pub(super) fn give_back(&mut self, image: &Reference, candidates: &[Candidate]) {
+        if candidates.is_empty() {
+            self.touch_registry(image.registry(), |used| {
+                drop_one(&mut used.anonymous, &manifest_of(image));
+            });
+        }
         for candidate in candidates {
             let group = group_of(image, candidate);
             if let Some(used) = self.uses.get_mut(&group) {
-                let manifest = manifest_of(image);
-                if let Some(count) = used.manifests.get_mut(&manifest) {
-                    *count -= 1;
-                    if *count == 0 {
-                        used.manifests.remove(&manifest);
-                    }
-                }
+                drop_one(&mut used.manifests, &manifest_of(image));
             }
             // Whether the Secret is still named is told by `reference`.
             self.change(&group, &candidate.holder, |hold| {
@@ -306,13 +340,13 @@ impl Groups {
 
     fn touch_registry(&mut self, registry: &Registry, change: impl FnOnce(&mut RegistryUse)) {
         let used = self.registries.entry(registry.clone()).or_default();
-        let was_wanted = used.is_wanted(self.which);
+        let wished = used.wishes(self.which);
         change(used);
-        let is_wanted = used.is_wanted(self.which);
+        let has_changed = used.wishes(self.which) != wished;
         if used.claims == 0 && used.groups == 0 {
             self.registries.remove(registry);
         }
-        if was_wanted != is_wanted {
+        if has_changed {
             self.changed_registries.insert(registry.clone());
         }
     }
@@ -329,6 +363,15 @@ impl Use {
                 .is_some_and(|owner| self.holders.contains_key(owner));
         if !stays {
             self.owner = self.holders.keys().next().cloned();
+        }
+    }
+}
+
+fn drop_one(counts: &mut BTreeMap<Manifest, u32>, manifest: &Manifest) {
+    if let Some(count) = counts.get_mut(manifest) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(manifest);
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::domain::expiry::Expiry;
 use crate::domain::image::Registry;
 use crate::domain::outcome::Outcome;
 use crate::domain::provider::Provider;
+use crate::domain::quotas::Quotas;
 use crate::domain::rows::{
     CredentialRow, GroupRow, Listed, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
 };
@@ -25,7 +26,13 @@ pub(super) type Labels = HashMap<Group, Arc<str>>;
 
 impl Cluster {
     /// What is shown of every credential.
-    pub fn rows(&self, verdicts: &Verdicts, listed: Listed, now: DateTime<Utc>) -> Rows {
+    pub fn rows(
+        &self,
+        verdicts: &Verdicts,
+        quotas: &Quotas,
+        listed: Listed,
+        now: DateTime<Utc>,
+    ) -> Rows {
         let labels = self.labels();
         Rows {
             credentials: self.credential_rows(verdicts, &labels, listed, now),
@@ -37,6 +44,7 @@ impl Cluster {
                 Vec::new()
             },
             registries: self.registry_rows(verdicts),
+            quotas: self.quota_rows(verdicts, quotas, &labels, now),
             objects: self.object_counts(),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::domain::docker_config::{self, SecretKind};
+use crate::domain::quotas::Quotas;
 use crate::domain::rows::{Listed, Rows, Skipped};
 use crate::domain::verdict::Verdicts;
 
@@ -113,7 +114,7 @@ fn cluster(changes: impl IntoIterator<Item = Change>) -> Cluster {
 }
 
 fn rows(cluster: &Cluster) -> Rows {
-    cluster.rows(&Verdicts::default(), Listed::ALL, at(0))
+    cluster.rows(&Verdicts::default(), &Quotas::default(), Listed::ALL, at(0))
 }
 
 /// `credential@registry` of every group that is to be probed.
@@ -419,7 +420,7 @@ fn nothing_is_missing_before_all_secrets_have_come_in() {
         secrets: false,
         referrers: true,
     };
-    let rows = cluster.rows(&Verdicts::default(), listed, at(0));
+    let rows = cluster.rows(&Verdicts::default(), &Quotas::default(), listed, at(0));
     assert!(rows.references.is_empty());
 }
 
@@ -430,7 +431,7 @@ fn nothing_is_unreferenced_before_all_that_could_name_it_has_come_in() {
         secrets: true,
         referrers: false,
     };
-    let rows = cluster.rows(&Verdicts::default(), listed, at(0));
+    let rows = cluster.rows(&Verdicts::default(), &Quotas::default(), listed, at(0));
     assert_eq!(rows.credentials[0].skipped, None);
 }
 
@@ -630,4 +631,59 @@ fn essence(cluster: &Cluster) -> String {
         "{groups:#?} {registries:?} {:?} {:?}",
         rows.references, rows.objects
     )
+}
+
+/// What would be looked at of a registry without a credential, going round once.
+fn anonymous(cluster: &Cluster, registry: &str) -> String {
+    let registry = Registry::from_domain(registry);
+    let mut found: Vec<&Manifest> = Vec::new();
+    while let Some(next) = cluster.anonymous_manifest(&registry, found.last().copied())
+        && !found.contains(&next)
+    {
+        found.push(next);
+    }
+    let names = found.iter().map(|manifest| &*manifest.repository);
+    names.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_pods_pull_without_a_credential_is_known_at_each_step() {
+    let ghcr = config(&[("ghcr.io", "bot", "x")]);
+    let steps: Vec<(Change, &str)> = vec![
+        (
+            pod("a/one", &["ghcr.io/o/web", "quay.io/o/x"], &["pull"]),
+            "o/web",
+        ),
+        (pod("a/two", &["ghcr.io/o/web"], &["pull"]), "o/web"),
+        (pod("b/one", &["ghcr.io/o/app"], &[]), "o/app o/web"),
+        (secret("a/pull", &ghcr), "o/app"),
+        (secret("b/pull", &ghcr), "o/app"),
+        (secret_deleted("a/pull"), "o/app o/web"),
+        (pod_deleted("a/one"), "o/app o/web"),
+        (pod_deleted("a/two"), "o/app"),
+        (pod("b/one", &["ghcr.io/o/app"], &["pull"]), ""),
+        (pod("b/one", &["ghcr.io/o/app"], &[]), "o/app"),
+        (pod_deleted("b/one"), ""),
+    ];
+    let mut cluster = cluster([]);
+    for (number, (change, expected)) in steps.into_iter().enumerate() {
+        let before = anonymous(&cluster, "ghcr.io").is_empty();
+        cluster.changes();
+        cluster.apply(change);
+        assert_eq!(anonymous(&cluster, "ghcr.io"), expected, "step {number}");
+        if before != expected.is_empty() {
+            let told = cluster.changes().registries;
+            assert!(
+                told.contains(&Registry::from_domain("ghcr.io")),
+                "step {number}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_looked_at_where_nothing_is_to_be_probed() {
+    let mut cluster = Cluster::new(Sources::default(), Which::None);
+    cluster.apply(pod("a/one", &["ghcr.io/o/web"], &[]));
+    assert_eq!(anonymous(&cluster, "ghcr.io"), "");
 }

@@ -296,14 +296,14 @@ impl Blackhole {
 }
 
 /// A proxy that takes every CONNECT to one place, whatever it names.
-pub(super) struct Tunnel {
-    pub(super) address: SocketAddr,
+pub(crate) struct Tunnel {
+    pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
 impl Tunnel {
-    pub(super) async fn to(place: &str) -> Self {
+    pub(crate) async fn to(place: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::default();
