@@ -6,6 +6,7 @@
 //! so that a series vanishes with its object. No label set ever appears twice.
 
 mod by_registry;
+mod certificate;
 mod credential;
 mod mirror;
 mod probe;

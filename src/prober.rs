@@ -20,7 +20,7 @@ use tracing::{debug, info, warn};
 use crate::clock::Clock;
 use crate::config::{Probe, Repositories, Settings};
 use crate::domain::cluster::Group;
-use crate::domain::exchange::{Exchange, Step};
+use crate::domain::exchange::{Exchange, NetworkFault, Step};
 use crate::domain::image::Registry;
 use crate::domain::outcome::{self, Judgement, Outcome};
 use crate::domain::schedule::{self, Job, Schedule};
@@ -401,10 +401,13 @@ impl Prober {
         let before = self.shared.read(|state| state.verdicts.registry(registry));
         let is_back = self.shared.update(|state| {
             state.quotas.told_anonymously(registry, judgement, now);
+            state.verdicts.saw(registry, &exchange.certificates, now);
             state.verdicts.pinged(registry, judgement)
         });
-        if before.last_ping != Some(judgement.ping) {
-            info!(%registry, outcome = judgement.ping.as_str(), "Registry ping outcome changed");
+        // A certificate that was renewed for another name is news, although both times it is `tls`.
+        if (before.last_ping, before.fault) != (Some(judgement.ping), judgement.fault) {
+            let (outcome, fault) = (judgement.ping.as_str(), fault(judgement));
+            info!(%registry, outcome, fault, "Registry ping outcome changed");
         }
         if is_back {
             self.hasten_inconclusive(registry, now);
@@ -447,6 +450,11 @@ impl Prober {
                 state.quotas.told(group, target, judgement, now);
             }
             let holder = target.map(|target| target.holder);
+            // gone while it was asked: nobody would forget it again
+            if state.cluster.wants_registry(&group.registry) {
+                let shown = &exchange.certificates;
+                state.verdicts.saw(&group.registry, shown, now);
+            }
             let verdict = state.verdicts.entry(group);
             let before = verdict.last_login();
             verdict.record(judgement, now);
@@ -474,11 +482,7 @@ impl Prober {
         let holder = holder.unwrap_or_default();
         // The step that got furthest, and why there was no answer: closed words, nothing received.
         let (step, outcome, status) = furthest(judgement);
-        let fault = exchange
-            .asked
-            .last()
-            .and_then(|asked| asked.answer.as_ref().err());
-        let fault = fault.map(tracing::field::debug);
+        let fault = fault(judgement);
         let registry = &group.registry;
         if before == judgement.login {
             debug!(credential = holder, %registry, step, outcome, status, fault, "Probed");
@@ -502,6 +506,11 @@ fn furthest(judgement: &Judgement) -> (Option<&'static str>, Option<&'static str
     let step = last.map(|(step, ..)| step.as_str());
     let outcome = last.map(|(_, outcome, _)| outcome.as_str());
     (step, outcome, last.and_then(|(.., status)| *status))
+}
+
+/// What exactly kept the last request from an answer, in a closed word.
+fn fault(judgement: &Judgement) -> Option<&'static str> {
+    judgement.fault.map(NetworkFault::as_str)
 }
 
 /// The outcomes of a conversation's steps, in the order in which they were taken.

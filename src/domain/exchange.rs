@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::certificate::Certificate;
 use super::challenge::Challenge;
 use super::image::Registry;
 use super::rate_limit::RateLimit;
@@ -54,6 +55,8 @@ pub struct Exchange {
     pub registry: Registry,
     /// Every request that was made or refused by policy.
     pub asked: Vec<Asked>,
+    /// What the registry and its token endpoint showed, whether it was believed or not.
+    pub certificates: Vec<Certificate>,
     /// From the first look-up to the last byte.
     pub took: Duration,
 }
@@ -251,6 +254,33 @@ closed! {
         UnsupportedScheme => "unsupported_scheme",
         /// A realm that is no absolute http(s) URL.
         InvalidRealm => "invalid_realm",
+    }
+}
+
+impl Exchange {
+    /// Why the last request brought no answer.
+    pub fn fault(&self) -> Option<NetworkFault> {
+        self.asked.last()?.answer.as_ref().err().copied()
+    }
+}
+
+impl NetworkFault {
+    /// What exactly, in a word of the closed lists; the outcome says the rest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns(fault) => fault.as_str(),
+            Self::Timeout(stage) => stage.as_str(),
+            Self::Refused => "refused",
+            Self::Closed => "closed",
+            Self::Unreachable => "unreachable",
+            Self::Proxy => "proxy",
+            Self::Tls(fault) => fault.as_str(),
+            Self::NotHttp => "not_http",
+            Self::TooLarge => "too_large",
+            Self::Challenge(fault) => fault.as_str(),
+            Self::Blocked(rule) => rule.as_str(),
+            Self::Other => "other",
+        }
     }
 }
 

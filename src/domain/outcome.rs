@@ -128,6 +128,8 @@ pub struct Judgement {
     pub retry_after: Option<DateTime<Utc>>,
     /// What was told of quotas, by who pays.
     pub quotas: Vec<QuotaNews>,
+    /// What exactly kept the last request from an answer.
+    pub fault: Option<NetworkFault>,
 }
 
 /// Judges a conversation. What holds for Docker Hub, for distribution with htpasswd or token, and
@@ -170,6 +172,7 @@ pub fn classify(exchange: &Exchange) -> Judgement {
             .filter_map(|one| one.answer.as_ref().ok()?.retry_after)
             .max(),
         quotas: rate_limit::news(exchange, is_lockout),
+        fault: exchange.fault(),
     }
 }
 
@@ -337,7 +340,8 @@ fn of_too_many(answer: &Response) -> Outcome {
     }
 }
 
-fn of_fault(fault: NetworkFault) -> Outcome {
+/// What a request without an answer comes to.
+pub(super) fn of_fault(fault: NetworkFault) -> Outcome {
     match fault {
         NetworkFault::Dns(_) => Outcome::Dns,
         NetworkFault::Timeout(_) => Outcome::Timeout,

@@ -165,6 +165,14 @@ impl Contact {
         self.port
     }
 
+    /// `host:port`, as a URL would have it.
+    pub fn endpoint(&self) -> String {
+        match self.literal() {
+            Some(IpAddr::V6(_)) => format!("[{}]:{}", self.host, self.port),
+            Some(IpAddr::V4(_)) | None => format!("{}:{}", self.host, self.port),
+        }
+    }
+
     /// The address, if the host is one in any spelling that a URL parser reads.
     pub fn literal(&self) -> Option<IpAddr> {
         literal::parse(&self.host)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::certificate::Certificate;
 use super::docker_config::FaultSet;
 use super::exchange::Step;
 use super::expiry::{Confidence, ExpirySource};
@@ -197,4 +198,6 @@ pub struct RegistryRow {
     pub registry: Registry,
     /// It answers `/v2/` in the registry protocol; `None` before the first ping.
     pub up: Option<bool>,
+    /// What its hosts showed, each host once.
+    pub certificates: Vec<Certificate>,
 }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::anonymous::Anonymous;
+use super::certificate::{Certificate, Certificates};
 use super::cluster::Group;
-use super::exchange::{Manifest, Step};
+use super::exchange::{Manifest, NetworkFault, Step};
 use super::image::Registry;
-use super::outcome::{Judgement, Outcome};
+use super::outcome::{self, Judgement, Outcome};
 
 /// A refused login is asked again after this, then after that, then always after the last
 /// (docs/promises.md): the first is the confirmation.
@@ -24,6 +25,7 @@ pub struct Verdict {
     works: Option<bool>,
     refusal: Option<Refusal>,
     last_login: Option<Outcome>,
+    fault: Option<NetworkFault>,
     steps: Vec<(Step, Outcome, Option<u16>)>,
     repositories: BTreeMap<Manifest, Probed>,
     last_run: Option<DateTime<Utc>>,
@@ -52,6 +54,7 @@ impl Verdict {
         self.last_run = Some(now);
         self.steps.clone_from(&judgement.steps);
         self.last_login = judgement.login;
+        self.fault = judgement.fault;
         for (manifest, outcome) in &judgement.manifests {
             self.repositories.insert(
                 manifest.clone(),
@@ -76,6 +79,7 @@ impl Verdict {
     pub fn record_expired_inside(&mut self, expired: DateTime<Utc>) {
         self.works = Some(false);
         self.last_login = Some(Outcome::Expired);
+        self.fault = None;
         self.steps = vec![(Step::Token, Outcome::Expired, None)];
         self.refusal.get_or_insert(Refusal {
             first: expired,
@@ -118,6 +122,13 @@ impl Verdict {
     /// The registry refuses the login, confirmed or not, or its date has passed.
     pub fn is_refused(&self) -> bool {
         self.refusal.is_some()
+    }
+
+    /// What exactly stands behind an outcome of the newest conversation: the way in which TLS, a
+    /// name or a connection failed.
+    pub fn fault_behind(&self, outcome: Outcome) -> Option<NetworkFault> {
+        self.fault
+            .filter(|fault| outcome::of_fault(*fault) == outcome)
     }
 
     /// Since when the login is refused.
@@ -202,13 +213,17 @@ impl Verdict {
 }
 
 /// What is known of a registry itself.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RegistryStanding {
     /// It answers `/v2/` in the registry protocol; `None` before the first ping, and when our own
     /// policy keeps us from asking.
     pub up: Option<bool>,
     /// The newest anonymous ping.
     pub last_ping: Option<Outcome>,
+    /// What exactly kept that ping from an answer.
+    pub fault: Option<NetworkFault>,
+    /// What its hosts showed, in pings and logins.
+    pub certificates: Certificates,
 }
 
 /// All verdicts of this process.
@@ -241,7 +256,7 @@ impl Verdicts {
 
     /// A registry.
     pub fn registry(&self, registry: &Registry) -> RegistryStanding {
-        self.registries.get(registry).copied().unwrap_or_default()
+        self.registries.get(registry).cloned().unwrap_or_default()
     }
 
     /// Takes in an anonymous ping; true when the registry has just come back.
@@ -249,8 +264,15 @@ impl Verdicts {
         let standing = self.registries.entry(registry.clone()).or_default();
         let was_up = standing.up;
         standing.last_ping = Some(judgement.ping);
+        standing.fault = judgement.fault;
         standing.up = (judgement.ping != Outcome::Blocked).then_some(judgement.up);
         was_up == Some(false) && standing.up == Some(true)
+    }
+
+    /// Takes in what the hosts of a registry showed.
+    pub fn saw(&mut self, registry: &Registry, certificates: &[Certificate], now: DateTime<Utc>) {
+        let standing = self.registries.entry(registry.clone()).or_default();
+        standing.certificates.saw(certificates, now);
     }
 
     /// Nobody names the registry any more.

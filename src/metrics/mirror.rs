@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::time::Instant;
 
 use super::series::{Family, Page, family};
-use super::{Panics, Probes, Snapshot, credential, process, quota, watch};
+use super::{Panics, Probes, Snapshot, certificate, credential, process, quota, watch};
 use crate::domain::image::Registry;
 use crate::domain::rows::Rows;
 
@@ -105,6 +105,7 @@ impl Collector for Mirror {
 
         let shown = dropped.distinct(credential::UP, registries, |row| &row.registry);
         credential::registries(&mut page, &shown)?;
+        certificate::certificates(&mut page, &shown)?;
 
         let mut shown = dropped.distinct(quota::LIMIT, quotas, |row| {
             (&row.registry, &row.account, row.policy)

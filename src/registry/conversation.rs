@@ -78,6 +78,7 @@ impl<'a> Conversation<'a> {
         Exchange {
             registry: self.registry.clone(),
             asked: self.asked,
+            certificates: self.transport.certificates(),
             took: self.transport.took(),
         }
     }

@@ -124,14 +124,7 @@ fn certificate_fault(error: &CertificateError) -> TlsFault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             TlsFault::WrongName
         }
-        // A bad signature is the work of another authority of the same name: the private CA was
-        // made anew.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownCa,
-        // `openssl req -x509` makes a CA that is its own leaf; webpki names it so before it looks
-        // for an issuer. Its type is no dependency of ours, its name is all we have.
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            TlsFault::UnknownCa
-        }
+        CertificateError::UnknownIssuer => TlsFault::UnknownCa,
         _ => TlsFault::Protocol,
     }
 }
@@ -162,7 +155,6 @@ mod tests {
     use super::*;
     use crate::domain::policy::Rule;
     use crate::registry::Trust;
-    use crate::registry::progress::Progress;
 
     struct Failing(Unresolved);
 
@@ -178,7 +170,7 @@ mod tests {
         let trust = Trust::of([Ca::new().der()]).unwrap();
         let check = async |unresolved, expected: NetworkFault| {
             let client = reqwest::Client::builder()
-                .tls_backend_preconfigured(trust.config(Arc::<Progress>::default()))
+                .tls_backend_preconfigured(trust.config(&trust.recorder(Arc::default())))
                 .no_proxy()
                 .dns_resolver(Arc::new(Failing(unresolved)))
                 .build()
@@ -230,7 +222,8 @@ mod tests {
         };
         check(context, TlsFault::WrongName);
         check(CertificateError::UnknownIssuer, TlsFault::UnknownCa);
-        check(CertificateError::BadSignature, TlsFault::UnknownCa);
+        // of the handshake: the server's key is not its certificate's
+        check(CertificateError::BadSignature, TlsFault::Protocol);
         check(CertificateError::Revoked, TlsFault::Protocol);
         check(CertificateError::BadEncoding, TlsFault::Protocol);
         let other = rustls::Error::AlertReceived(rustls::AlertDescription::ProtocolVersion);

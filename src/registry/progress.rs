@@ -31,7 +31,7 @@ pub(super) enum Reached {
     Resolving,
     /// The name has an address that we may use.
     Connecting,
-    /// TCP stands, the ClientHello is made.
+    /// TCP stands, the ClientHello for the registry is made.
     Handshake,
 }
 
@@ -46,6 +46,16 @@ impl Progress {
     /// Whom the request under way goes to.
     pub(super) fn contact(&self) -> Option<Contact> {
         self.note().contact.clone()
+    }
+
+    /// Whether it is the registry or its realm that shows this name, and not a proxy before it.
+    pub(super) fn is_with(&self, server: &ServerName<'_>) -> bool {
+        let note = self.note();
+        note.contact.as_ref().is_some_and(|contact| match server {
+            ServerName::IpAddress(address) => contact.literal() == Some((*address).into()),
+            ServerName::DnsName(name) => name.as_ref().trim_end_matches('.') == contact.host(),
+            _ => false,
+        })
     }
 
     pub(super) fn reach(&self, reached: Reached) {
@@ -71,10 +81,13 @@ impl Progress {
 }
 
 /// Remembers no session: a handshake is to show the certificate that stands there now. rustls asks
-/// for the hint when it makes the ClientHello, which is when TCP has ended and TLS begins.
+/// for the hint when it makes the ClientHello, which is when TCP has ended and TLS begins; the one
+/// for an https proxy comes before, and is a part of the way.
 impl ClientSessionStore for Progress {
-    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
-        self.reach(Reached::Handshake);
+    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
+        if self.is_with(server) {
+            self.reach(Reached::Handshake);
+        }
         None
     }
 

@@ -17,7 +17,8 @@ use super::fault::{self, Route};
 use super::progress::Progress;
 use super::proxies::{self, Proxies};
 use super::resolver::{self, Vetting};
-use super::trust::Trust;
+use super::trust::{Recorder, Trust};
+use crate::domain::certificate::Certificate;
 use crate::domain::exchange::{NetworkFault, Response};
 use crate::domain::policy::{self, Contact, Policy};
 
@@ -46,6 +47,7 @@ pub(super) struct Transport {
     proxies: Proxies,
     bounds: Bounds,
     progress: Arc<Progress>,
+    recorder: Arc<Recorder>,
     /// By the proxy that it goes through, if any; one conversation needs one or two.
     clients: Vec<(Option<String>, reqwest::Client)>,
     began: (DateTime<Utc>, Instant),
@@ -76,12 +78,14 @@ impl Transport {
         bounds: Bounds,
         now: DateTime<Utc>,
     ) -> Self {
+        let progress = Arc::new(Progress::default());
         Self {
             policy,
+            recorder: trust.recorder(Arc::clone(&progress)),
             trust,
             proxies,
             bounds,
-            progress: Arc::new(Progress::default()),
+            progress,
             clients: Vec::new(),
             began: (now, Instant::now()),
         }
@@ -95,6 +99,11 @@ impl Transport {
     /// Whether anything but a public address was talked to.
     pub(super) fn is_inward(&self) -> bool {
         self.progress.is_inward()
+    }
+
+    /// What each host showed in its last handshake.
+    pub(super) fn certificates(&self) -> Vec<Certificate> {
+        self.recorder.shown()
     }
 
     /// Asks once.
@@ -186,8 +195,7 @@ impl Transport {
     }
 
     fn build(&self, proxy: Option<reqwest::Proxy>) -> Result<reqwest::Client, NetworkFault> {
-        let progress = Arc::clone(&self.progress);
-        let tls = self.trust.config(progress);
+        let tls = self.trust.config(&self.recorder);
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .user_agent(USER_AGENT)

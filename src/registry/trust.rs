@@ -1,16 +1,26 @@
 //! Whose certificates we believe: the system's roots, read once.
 
+mod dates;
+mod recorder;
+mod roots;
+
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::{ClientSessionStore, Resumption};
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 
+use super::progress::Progress;
+pub(super) use recorder::Recorder;
+use roots::Roots;
+
 /// A set of trusted roots, ready for handshakes.
 #[derive(Clone)]
 pub struct Trust {
+    roots: Arc<Roots>,
+    /// Believes nobody until a conversation puts its recorder in.
     template: ClientConfig,
 }
 
@@ -44,10 +54,21 @@ impl Trust {
         Self::build(roots, None)
     }
 
-    /// What a conversation hands to its client; `sessions` hears of each ClientHello.
-    pub(super) fn config(&self, sessions: Arc<dyn ClientSessionStore>) -> ClientConfig {
+    /// Verifies for one conversation, whose requests `progress` follows.
+    pub(super) fn recorder(&self, progress: Arc<Progress>) -> Arc<Recorder> {
+        let algorithms = self
+            .template
+            .crypto_provider()
+            .signature_verification_algorithms;
+        Arc::new(Recorder::new(Arc::clone(&self.roots), algorithms, progress))
+    }
+
+    /// What a conversation hands to its client.
+    pub(super) fn config(&self, recorder: &Arc<Recorder>) -> ClientConfig {
         let mut config = self.template.clone();
-        config.resumption = Resumption::store(sessions);
+        config.resumption = Resumption::store(recorder.progress());
+        let verifier = Arc::clone(recorder);
+        config.dangerous().set_certificate_verifier(verifier);
         config
     }
 
@@ -55,9 +76,8 @@ impl Trust {
         roots: impl IntoIterator<Item = CertificateDer<'static>>,
         why_none: Option<rustls_native_certs::Error>,
     ) -> Result<Self, TrustError> {
-        let mut store = RootCertStore::empty();
-        let (added, _unreadable) = store.add_parsable_certificates(roots);
-        if added == 0 {
+        let roots: Roots = roots.into_iter().collect();
+        if roots.is_empty() {
             return Err(TrustError::NoRoots(why_none));
         }
         // The provider is named and not taken from the process: a client must not depend on what
@@ -66,11 +86,12 @@ impl Trust {
         let mut template = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(TrustError::Setup)?
-            .with_root_certificates(store)
+            .with_root_certificates(RootCertStore::empty())
             .with_no_client_auth();
         // as containerd offers them
         template.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { template })
+        let roots = Arc::new(roots);
+        Ok(Self { roots, template })
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
+use regcred_exporter::domain::certificate::{Certificate, Validity};
 use regcred_exporter::domain::cluster::Resource;
 use regcred_exporter::domain::docker_config::{Effect, FaultKind};
 use regcred_exporter::domain::exchange::{Asked, Exchange, Purpose, Response, Step};
@@ -157,6 +158,7 @@ fn one_request() -> Exchange {
                 ..Response::default()
             }),
         }],
+        certificates: Vec::new(),
         took: Duration::from_secs(1),
     }
 }
@@ -227,6 +229,13 @@ fn one_of_everything() -> Snapshot {
             registries: vec![RegistryRow {
                 registry,
                 up: Some(true),
+                certificates: vec![Certificate {
+                    host: "registry.example.com:443".into(),
+                    validity: Validity {
+                        not_before: DateTime::UNIX_EPOCH,
+                        not_after: DateTime::UNIX_EPOCH,
+                    },
+                }],
             }],
             objects: BTreeMap::from([("pods", 1)]),
         },

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use regcred_exporter::domain::certificate::{Certificate, Validity};
 use regcred_exporter::domain::docker_config::{FaultKind, FaultSet};
 use regcred_exporter::domain::exchange::{
     Asked, DnsFault, Exchange, NetworkFault, Purpose, Response, Step,
@@ -64,6 +65,8 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_ratelimit_retry_after_timestamp_seconds", "gauge", "account policy registry"),
     ("regcred_ratelimit_window_seconds", "gauge", "account policy registry"),
     ("regcred_reference_missing", "gauge", "kind name pod_namespace"),
+    ("regcred_registry_certificate_not_after_timestamp_seconds", "gauge", "host registry"),
+    ("regcred_registry_certificate_not_before_timestamp_seconds", "gauge", "host registry"),
     ("regcred_registry_requests", "counter", "code registry step"),
     ("regcred_registry_up", "gauge", "registry"),
     ("regcred_secret_fault", "gauge", "effect fault secret_name secret_namespace"),
@@ -215,6 +218,17 @@ fn registry(name: &str) -> RegistryRow {
     RegistryRow {
         registry: Registry::from_domain(name),
         up: Some(true),
+        certificates: vec![certificate(&format!("{name}:443"))],
+    }
+}
+
+fn certificate(host: &str) -> Certificate {
+    Certificate {
+        host: host.into(),
+        validity: Validity {
+            not_before: at(1_700_000_000).unwrap(),
+            not_after: at(1_900_000_000).unwrap(),
+        },
     }
 }
 
@@ -283,6 +297,7 @@ fn exchange(registry: &str, asked: Vec<Asked>) -> Exchange {
     Exchange {
         registry: Registry::from_domain(registry),
         asked,
+        certificates: Vec::new(),
         took: Duration::from_millis(300),
     }
 }

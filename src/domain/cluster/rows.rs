@@ -223,9 +223,13 @@ impl Cluster {
         let mut rows: Vec<_> = self
             .groups
             .registries()
-            .map(|registry| RegistryRow {
-                registry: registry.clone(),
-                up: verdicts.registry(registry).up,
+            .map(|registry| {
+                let standing = verdicts.registry(registry);
+                RegistryRow {
+                    registry: registry.clone(),
+                    up: standing.up,
+                    certificates: standing.certificates.by_host(),
+                }
             })
             .collect();
         rows.sort_by(|a, b| a.registry.cmp(&b.registry));

@@ -81,6 +81,7 @@ fn exchange(asked: Vec<Asked>) -> Exchange {
     Exchange {
         registry: Registry::from_domain("registry.example"),
         asked,
+        certificates: Vec::new(),
         took: Duration::from_millis(120),
     }
 }

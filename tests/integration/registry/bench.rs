@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use regcred_exporter::config::{Probe, Repositories, Which};
+use regcred_exporter::domain::certificate::{Certificate, Validity};
 use regcred_exporter::domain::credential::Credential;
 use regcred_exporter::domain::exchange::{Exchange, Manifest, NetworkFault, Purpose};
 use regcred_exporter::domain::image::Registry;
@@ -15,6 +16,7 @@ use regcred_exporter::domain::policy::{Policy, Target};
 use regcred_exporter::registry::{Client, Proxies, Request, Trust};
 use regcred_stand_ins::registry::{self as stand_in, Behaviour, LoggedRequest};
 use regcred_stand_ins::tls::Ca;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -38,9 +40,10 @@ pub(super) fn open_policy() -> Policy {
     }
 }
 
-/// A client that trusts one authority and knows no proxy.
+/// A client that trusts one authority, or more, and knows no proxy.
 pub(super) struct Bench {
     pub(super) ca: Arc<Ca>,
+    pub(super) more_roots: Vec<CertificateDer<'static>>,
     pub(super) policy: Policy,
     pub(super) proxies: Proxies,
     pub(super) timeout: Duration,
@@ -50,6 +53,7 @@ impl Bench {
     pub(super) fn new() -> Self {
         Self {
             ca: Arc::new(Ca::new()),
+            more_roots: Vec::new(),
             policy: open_policy(),
             proxies: Proxies::none(),
             timeout: Duration::from_secs(10),
@@ -83,7 +87,8 @@ impl Bench {
             connect_timeout: self.timeout,
             step_timeout: self.timeout,
         };
-        let trust = Trust::of([self.ca.der()]).unwrap();
+        let more = self.more_roots.clone();
+        let trust = Trust::of(more.into_iter().chain([self.ca.der()])).unwrap();
         Client::with(&probe, trust, self.proxies.clone())
     }
 
@@ -293,6 +298,19 @@ impl Blackhole {
             _waiting: waiting,
         }
     }
+}
+
+/// What each host showed: `host not_before not_after`, days only.
+pub(super) fn shown(exchange: &Exchange) -> Vec<String> {
+    let line = |certificate: &Certificate| {
+        let Validity {
+            not_before,
+            not_after,
+        } = certificate.validity;
+        let (from, until) = (not_before.date_naive(), not_after.date_naive());
+        format!("{} {from} {until}", certificate.host)
+    };
+    exchange.certificates.iter().map(line).collect()
 }
 
 /// A proxy that takes every CONNECT to one place, whatever it names.

@@ -279,7 +279,11 @@ impl Registry {
 /// What is done with a connection to this place.
 fn serve(server: &Arc<Mutex<Server>>, behaviour: &Behaviour, place: Place) -> Serve {
     let server = server.clone();
-    let tls = behaviour.tls.clone().map(TlsAcceptor::from);
+    let tls = match place {
+        Place::Registry => behaviour.tls.as_ref(),
+        Place::Realm => behaviour.realm_tls.as_ref().or(behaviour.tls.as_ref()),
+    };
+    let tls = tls.cloned().map(TlsAcceptor::from);
     Arc::new(move |stream| {
         let server = server.clone();
         let tls = tls.clone();

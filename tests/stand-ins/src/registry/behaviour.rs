@@ -51,6 +51,7 @@ pub struct Behaviour {
     pub(super) wire: Wire,
     pub(super) realm_wire: Wire,
     pub(super) tls: Option<Arc<ServerConfig>>,
+    pub(super) realm_tls: Option<Arc<ServerConfig>>,
     pub(super) name: String,
     pub(super) realm_name: Option<String>,
 }
@@ -113,6 +114,7 @@ impl Behaviour {
             wire: Wire::Http,
             realm_wire: Wire::Http,
             tls: None,
+            realm_tls: None,
             name: "127.0.0.1".to_owned(),
             realm_name: None,
         }
@@ -302,6 +304,12 @@ impl Behaviour {
     /// TLS on every listener.
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
         self.tls = Some(config);
+        self
+    }
+
+    /// Another TLS on the token server's own listener.
+    pub fn realm_tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.realm_tls = Some(config);
         self
     }
 
