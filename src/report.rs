@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::cluster::{Cluster, Holding, ObjectName};
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
+use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
@@ -65,6 +66,8 @@ pub struct Line {
     pub key: Option<String>,
     /// What was answered.
     pub answer: Answer,
+    /// What exactly, where there was no answer.
+    pub fault: Option<NetworkFault>,
     /// What is wrong with it, the worst first.
     pub faults: FaultSet,
     /// Until when it works.

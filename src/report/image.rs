@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{Asked, Standing, is_useless, source, standing_of};
 use crate::domain::cluster::{Cluster, Held, Holding};
 use crate::domain::docker_config::FaultKind;
+use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
 use crate::domain::image::Reference;
 use crate::domain::keyring::{self, Key, Rule};
@@ -39,6 +40,8 @@ pub struct Candidate {
     /// Of the manifest, or of the login where it was refused; none when nobody was asked, or when
     /// the entry is empty and the kubelet pulls anonymously with it.
     pub outcome: Option<Outcome>,
+    /// What exactly, where there was no answer.
+    pub fault: Option<NetworkFault>,
     /// Until when it works.
     pub expiry: Expiry,
     /// The entry holds nothing that could be sent.
@@ -74,15 +77,19 @@ impl ImageReport {
         };
         let candidates = tried
             .into_iter()
-            .map(|(holding, key, held)| Candidate {
-                source: source(&holding.object),
-                key: holding.shown_key(held).to_owned(),
-                outcome: holding.place(held).and_then(|place| {
+            .map(|(holding, key, held)| {
+                let answer = holding.place(held).and_then(|place| {
                     let answers = cluster.answers(verdicts, &holding.object, key, image, now);
                     answers.get(place).copied().flatten()
-                }),
-                expiry: held.expiry,
-                is_useless: is_useless(held.faults),
+                });
+                Candidate {
+                    source: source(&holding.object),
+                    key: holding.shown_key(held).to_owned(),
+                    outcome: answer.map(|(outcome, _)| outcome),
+                    fault: answer.and_then(|(_, fault)| fault),
+                    expiry: held.expiry,
+                    is_useless: is_useless(held.faults),
+                }
             })
             .collect();
         let near_misses = keyring::near_misses(entries(holdings), image.name())

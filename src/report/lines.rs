@@ -121,6 +121,7 @@ where
                 Line {
                     registry: Some(row.registry.as_str().to_owned()),
                     answer: self.answer(row.skipped, login.as_ref()),
+                    fault: login.as_ref().and_then(|login| login.fault),
                     refused_manifests: login.as_ref().map_or(0, refused_manifests),
                     anonymous: login.map(|login| login.anonymous).unwrap_or_default(),
                     ..line.clone()
@@ -173,6 +174,7 @@ impl Line {
             registry: None,
             key: None,
             answer: Answer::Useless,
+            fault: None,
             faults: FaultSet::default(),
             expiry: Expiry::UNKNOWN,
             refused_manifests: 0,

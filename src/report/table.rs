@@ -5,6 +5,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use super::printable::{printable, width};
 use super::{About, Answer, Asked, ImageReport, Line, Report, Standing, public, standing_of};
 use crate::domain::docker_config::{Effect, FaultKind};
+use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::{Confidence, Expiry};
 use crate::domain::outcome::Outcome;
 use crate::domain::rows::ReferenceRow;
@@ -106,7 +107,7 @@ fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
                 plain(&candidate.source),
                 plain(&candidate.key),
                 match candidate.outcome {
-                    Some(outcome) => given(outcome),
+                    Some(outcome) => given(outcome, candidate.fault),
                     None if candidate.is_useless => said("anonymous", Some(Standing::Broken)),
                     None => match image.asked {
                         Asked::Registries => said("no answer", Some(Standing::Unclear)),
@@ -140,7 +141,7 @@ fn outcome(line: &Line) -> Cell {
             &format!("ok, {} repositories refused", line.refused_manifests),
             Some(Standing::Broken),
         ),
-        Answer::Given(outcome) => given(outcome),
+        Answer::Given(outcome) => given(outcome, line.fault),
         Answer::Skipped(skipped) => said(&format!("skipped: {}", skipped.as_str()), None),
         Answer::NotNeeded => said("no login needed", None),
         Answer::NotAsked => said("not asked", None),
@@ -150,8 +151,13 @@ fn outcome(line: &Line) -> Cell {
     }
 }
 
-fn given(outcome: Outcome) -> Cell {
-    said(outcome.as_str(), Some(standing_of(outcome)))
+/// `tls (expired)`: what exactly stands behind an outcome, where there was no answer.
+fn given(outcome: Outcome, fault: Option<NetworkFault>) -> Cell {
+    let text = match fault {
+        Some(NetworkFault::Other) | None => outcome.as_str().to_owned(),
+        Some(fault) => format!("{} ({})", outcome.as_str(), fault.as_str()),
+    };
+    said(&text, Some(standing_of(outcome)))
 }
 
 fn faults(line: &Line) -> Cell {

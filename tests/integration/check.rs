@@ -16,6 +16,7 @@ use regcred_exporter::report::{Report, json};
 use regcred_stand_ins::api_server::{ApiServer, Fault, Resource};
 use regcred_stand_ins::objects;
 use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
+use regcred_stand_ins::tls::Ca;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -270,6 +271,7 @@ async fn what_cannot_be_told_is_two() {
     registry.stop().await;
     let report = checked(&format!("--docker-config {}", config.source())).await;
     assert_eq!(read(&report)["credentials"][0]["outcome"], "connection");
+    assert!(written(&report).contains("connection (refused)"));
     assert_eq!(exit(&report), 2);
 
     let report = checked("--docker-config /nowhere/config.json").await;
@@ -279,6 +281,19 @@ async fn what_cannot_be_told_is_two() {
     assert!(failures[0].starts_with("failed to read `/nowhere/config.json`: No such file"));
     assert_eq!(written(&report), "", "nobody knows what is there");
     assert_eq!(read(&report), json!({"credentials": []}));
+}
+
+#[tokio::test]
+async fn what_exactly_stands_behind_tls_is_told_for_entries_and_for_images() {
+    let tls = Ca::new().server_config(&["127.0.0.1"]);
+    let registry = Registry::start(Behaviour::basic().tls(tls)).await;
+    let config = Config::with(&[(registry.host(), &basic("good", CANARY))]);
+    for about in [String::new(), format!(" --image {}/app:1", registry.host())] {
+        let report = checked(&format!("--docker-config {}{about}", config.source())).await;
+        let table = written(&report);
+        assert!(table.contains("tls (unknown_ca)"), "{table}");
+        assert_eq!(exit(&report), 2);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::groups::Group;
 use super::secrets::{self, Entry};
 use super::{Cluster, Named, ObjectName, SecretSeen, rows};
 use crate::domain::docker_config::{Fault, FaultSet};
-use crate::domain::exchange::{Manifest, Step};
+use crate::domain::exchange::{Manifest, NetworkFault, Step};
 use crate::domain::expiry::{Declared, Expiry, Sources};
 use crate::domain::image::{Reference, Registry};
 use crate::domain::keyring::Key;
@@ -47,6 +47,8 @@ pub struct Held {
 pub struct Login {
     /// The newest answer to the login, or what kept it from happening.
     pub outcome: Option<Outcome>,
+    /// What exactly, where there was no answer.
+    pub fault: Option<NetworkFault>,
     /// There has been a conversation, even if the registry wanted no login.
     pub was_asked: bool,
     /// Repositories in use by their last manifest outcome; `None` was not asked for.
@@ -106,8 +108,8 @@ impl Holding {
 
 impl Cluster {
     /// What the entries of one Secret under one key answered for an image: of its manifest, or of
-    /// the login where it was not reached. In the order of the entries; those that are never sent
-    /// are left out, and `None` is one that has not answered.
+    /// the login where it was not reached, with what exactly stands behind it. In the order of the
+    /// entries; those that are never sent are left out, and `None` is one that has not answered.
     pub fn answers(
         &self,
         verdicts: &Verdicts,
@@ -115,7 +117,7 @@ impl Cluster {
         key: &Key,
         image: &Reference,
         now: DateTime<Utc>,
-    ) -> Vec<Option<Outcome>> {
+    ) -> Vec<Option<(Outcome, Option<NetworkFault>)>> {
         let manifest = Manifest {
             repository: image.repository().to_owned(),
             reference: image.manifest().to_owned(),
@@ -123,13 +125,15 @@ impl Cluster {
         self.entries_of(object, key)
             .map(|entry| {
                 if entry.expiry.is_expired_inside_at(now) {
-                    return Some(Outcome::Expired);
+                    return Some((Outcome::Expired, None));
                 }
                 let group = Group {
                     registry: image.registry().clone(),
                     credential: entry.credential,
                 };
-                answer(verdicts.of(&group)?, &manifest)
+                let verdict = verdicts.of(&group)?;
+                let outcome = answer(verdict, &manifest)?;
+                Some((outcome, verdict.fault_behind(outcome)))
             })
             .collect()
     }
@@ -152,8 +156,10 @@ impl Cluster {
                 };
                 let verdict = verdicts.of(&group);
                 let manifests = || self.groups.manifests(&group);
+                let outcome = rows::outcome(verdict, &entry.expiry, now);
                 Login {
-                    outcome: rows::outcome(verdict, &entry.expiry, now),
+                    outcome,
+                    fault: verdict.and_then(|verdict| verdict.fault_behind(outcome?)),
                     was_asked: verdict.is_some_and(Verdict::was_asked),
                     repositories: verdict
                         .map(|verdict| verdict.repositories(manifests()))
