@@ -22,6 +22,7 @@ mod prober;
 mod prometheus;
 mod real_api_server;
 mod real_registry;
+mod real_tls;
 mod registry;
 mod settings;
 mod tools;

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use regcred_stand_ins::tls::Ca;
 use reqwest::{Client, Method, StatusCode};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -29,12 +30,20 @@ pub(crate) struct RealRegistry {
 impl RealRegistry {
     /// Plain HTTP; these users with their passwords.
     pub(crate) async fn plain(users: &[(&str, &str)]) -> Self {
-        Self::start(users, false).await
+        Self::start(users, None).await
     }
 
     /// TLS with a certificate for 127.0.0.1 of a CA of its own, [`Self::ca`].
     pub(crate) async fn tls(users: &[(&str, &str)]) -> Self {
-        Self::start(users, true).await
+        let ca = Ca::new();
+        let registry = Self::behind(users, ca.certificate(&["127.0.0.1"]).pem()).await;
+        fs::write(registry.ca(), ca.pem()).unwrap();
+        registry
+    }
+
+    /// TLS with this chain and key, PEM, good or not.
+    pub(crate) async fn behind(users: &[(&str, &str)], certificate: (String, String)) -> Self {
+        Self::start(users, Some(certificate)).await
     }
 
     /// `127.0.0.1:PORT`.
@@ -42,7 +51,12 @@ impl RealRegistry {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// The CA's certificate, PEM.
+    /// The port on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The CA's certificate, PEM; where [`Self::tls`] has put one.
     pub(crate) fn ca(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
     }
@@ -152,22 +166,22 @@ impl RealRegistry {
         }
     }
 
-    async fn start(users: &[(&str, &str)], is_tls: bool) -> Self {
+    async fn start(users: &[(&str, &str)], certificate: Option<(String, String)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
         drop(socket);
         let at = |name: &str| directory.path().join(name).display().to_string();
-        let tls = if is_tls {
-            certificates(directory.path());
+        let is_tls = certificate.is_some();
+        let tls = certificate.map_or_else(String::new, |(chain, key)| {
+            fs::write(at("server.pem"), chain).unwrap();
+            fs::write(at("server.key"), key).unwrap();
             format!(
                 "  tls:\n    certificate: {}\n    key: {}\n",
                 at("server.pem"),
                 at("server.key")
             )
-        } else {
-            String::new()
-        };
+        });
         let config = format!(
             "version: 0.1\nlog:\n  accesslog:\n    disabled: false\n  level: error\n\
              storage:\n  filesystem:\n    rootdirectory: {}\n\
@@ -188,12 +202,10 @@ impl RealRegistry {
         registry
     }
 
+    /// Takes connections. Whether its certificate is good is for the test to see.
     async fn answers(&self) -> bool {
-        self.client()
-            .get(format!("{}/v2/", self.url()))
-            .send()
-            .await
-            .is_ok()
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        tokio::net::TcpStream::connect(address).await.is_ok()
     }
 
     fn url(&self) -> String {
@@ -235,15 +247,6 @@ fn htpasswd(user: &str, password: &str) -> String {
         .output()
         .expect("htpasswd runs");
     format!("{}\n", String::from_utf8(told.stdout).unwrap().trim())
-}
-
-/// A CA, and a server certificate for 127.0.0.1 that it signed.
-fn certificates(directory: &Path) {
-    let ca = regcred_stand_ins::tls::Ca::new();
-    let (chain, key) = ca.certificate(&["127.0.0.1"]).pem();
-    fs::write(directory.join("ca.pem"), ca.pem()).unwrap();
-    fs::write(directory.join("server.pem"), chain).unwrap();
-    fs::write(directory.join("server.key"), key).unwrap();
 }
 
 fn sha256(text: &str) -> String {

@@ -219,3 +219,47 @@ fn certificate_error(error: webpki::Error) -> CertificateError {
         other => CertificateError::Other(OtherError(Arc::new(other))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rustls_hears_what_it_would_have_said_and_three_things_more_exactly() {
+        let check = |error: webpki::Error, expected: CertificateError| {
+            let text = format!("{error:?}");
+            assert_eq!(certificate_error(error), expected, "{text}");
+        };
+        let unknown = || CertificateError::UnknownIssuer;
+        check(webpki::Error::UnknownIssuer, unknown());
+        check(webpki::Error::InvalidSignatureForPublicKey, unknown());
+        check(webpki::Error::CaUsedAsEndEntity, unknown());
+        check(webpki::Error::MaximumPathDepthExceeded, unknown());
+        check(
+            webpki::Error::InvalidCertValidity,
+            CertificateError::Expired,
+        );
+        // what `openssl x509 -req` made for long without an extension file
+        let no_name = CertificateError::NotValidForName;
+        check(webpki::Error::UnsupportedCertVersion, no_name);
+        let other = certificate_error(webpki::Error::BadDer);
+        assert!(matches!(other, CertificateError::Other(_)));
+    }
+
+    #[test]
+    fn dates_include_their_ends() {
+        let date = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+        let validity = Validity {
+            not_before: date(100),
+            not_after: date(200),
+        };
+        let check = |now, is_valid| {
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+            assert_eq!(check_dates(Some(validity), now).is_ok(), is_valid);
+        };
+        check(99, false);
+        check(100, true);
+        check(200, true);
+        check(201, false);
+    }
+}

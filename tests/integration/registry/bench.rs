@@ -313,7 +313,7 @@ pub(super) fn shown(exchange: &Exchange) -> Vec<String> {
     exchange.certificates.iter().map(line).collect()
 }
 
-/// A proxy that takes every CONNECT to one place, whatever it names.
+/// A proxy that takes every CONNECT to one place, whatever host it names.
 pub(crate) struct Tunnel {
     pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
@@ -322,10 +322,19 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     pub(crate) async fn to(place: &str) -> Self {
+        Self::start(Some(place.to_owned())).await
+    }
+
+    /// To 127.0.0.1, at the port that the CONNECT names.
+    pub(crate) async fn by_port() -> Self {
+        Self::start(None).await
+    }
+
+    async fn start(place: Option<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::default();
-        let task = tokio::spawn(tunnel(listener, place.to_owned(), Arc::clone(&heads)));
+        let task = tokio::spawn(tunnel(listener, place, Arc::clone(&heads)));
         Self {
             address,
             heads,
@@ -345,7 +354,7 @@ impl Drop for Tunnel {
     }
 }
 
-async fn tunnel(listener: TcpListener, place: String, heads: Arc<Mutex<Vec<String>>>) {
+async fn tunnel(listener: TcpListener, place: Option<String>, heads: Arc<Mutex<Vec<String>>>) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let place = place.clone();
         let heads = Arc::clone(&heads);
@@ -354,7 +363,10 @@ async fn tunnel(listener: TcpListener, place: String, heads: Arc<Mutex<Vec<Strin
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
-            heads.lock().unwrap().push(String::from_utf8(head).unwrap());
+            let head = String::from_utf8(head).unwrap();
+            let port = head.split([':', ' ']).nth(2).unwrap();
+            let place = place.unwrap_or_else(|| format!("127.0.0.1:{port}"));
+            heads.lock().unwrap().push(head);
             let mut behind = TcpStream::connect(place).await.unwrap();
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             let _ = tokio::io::copy_bidirectional(&mut stream, &mut behind).await;

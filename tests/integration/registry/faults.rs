@@ -6,7 +6,7 @@ use regcred_exporter::registry::{Proxies, Trust, TrustError};
 use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step, Wire};
 use regcred_stand_ins::tls::Ca;
 
-use super::bench::{Bench, Blackhole, PASSWORD, Raw, fault, open_policy, targets, verdict};
+use super::bench::{Bench, Blackhole, PASSWORD, Raw, Tunnel, fault, open_policy, targets, verdict};
 
 #[tokio::test]
 async fn connections_fail_in_their_own_ways() {
@@ -68,6 +68,31 @@ async fn a_time_out_tells_what_it_waited_for() {
         .start(Behaviour::basic().answer(Step::Ping, Answer::never()))
         .await;
     check(never.host(), Stage::Answer).await;
+}
+
+#[tokio::test]
+async fn behind_a_proxy_a_time_out_tells_the_same() {
+    let check = async |proxy: &str, expected: NetworkFault| {
+        let bench = Bench {
+            proxies: Proxies::all(proxy, ""),
+            ..Bench::impatient()
+        };
+        assert_eq!(fault(&bench.ping("192.0.2.1:1").await), Some(expected));
+    };
+    let bench = Bench::new();
+    // the registry takes the connection and says nothing
+    let silent = bench.start(Behaviour::basic().wire(Wire::Silent)).await;
+    let tunnel = Tunnel::to(silent.host()).await;
+    let proxy = format!("http://{}", tunnel.address);
+    check(&proxy, NetworkFault::Timeout(Stage::Tls)).await;
+    // the proxy does: to TCP, and to the TLS that is meant for itself
+    let blackhole = Blackhole::start().await;
+    check(
+        &format!("http://{}", blackhole.address),
+        NetworkFault::Proxy,
+    )
+    .await;
+    check(&format!("https://{}", silent.host()), NetworkFault::Proxy).await;
 }
 
 #[tokio::test]

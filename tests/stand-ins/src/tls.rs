@@ -155,10 +155,14 @@ impl CertificateBuilder<'_> {
         self.signed().0.der().clone()
     }
 
-    /// Signed: the certificate and its key, PEM, for a server that reads files.
+    /// Signed: the chain below the root, and the key, PEM, for a server that reads files.
     pub fn pem(self) -> (String, String) {
+        let between = match self.ca.above.is_empty() {
+            true => String::new(),
+            false => self.ca.pem(),
+        };
         let (leaf, key) = self.signed();
-        (leaf.pem(), key.serialize_pem())
+        (leaf.pem() + &between, key.serialize_pem())
     }
 
     /// Signed, with the CA's certificate and those above it behind, HTTP/1.1 only.
