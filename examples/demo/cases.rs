@@ -4,6 +4,7 @@
 mod dates;
 mod faults;
 mod logins;
+mod quotas;
 mod repositories;
 mod roads;
 mod wiring;
@@ -86,6 +87,7 @@ pub(crate) async fn world(now: DateTime<Utc>) -> World {
     builder.logins().await;
     builder.dates().await;
     builder.repositories().await;
+    builder.quotas().await;
     builder.roads().await;
     builder.faults().await;
     builder.wiring().await;

@@ -140,6 +140,9 @@ async fn the_right_alerts_fire_for_the_right_credentials_and_every_query_is_answ
         .until("expired and rejected credentials", |firing| {
             !names(firing, "RegcredCredentialExpired").is_empty()
                 && names(firing, "RegcredCredentialRejected").len() >= 4
+                && ["RegcredQuotaLow", "RegcredRateLimited"]
+                    .iter()
+                    .all(|alert| firing.iter().any(|(name, _)| name == alert))
         })
         .await;
     assert_eq!(names(&firing, "RegcredCredentialExpired"), ["expired/pull"]);
@@ -188,6 +191,14 @@ async fn the_right_alerts_fire_for_the_right_credentials_and_every_query_is_answ
             ("demo", "regcred-exporter")
         );
     }
+
+    // The low quota of one account; the one registry that answers 429 and means no lockout.
+    let of = |alert: &str, label: &str| -> Vec<String> {
+        let fitting = firing.iter().filter(|(name, _)| name == alert);
+        fitting.map(|(_, labels)| labels[label].clone()).collect()
+    };
+    assert_eq!(of("RegcredQuotaLow", "account"), ["quota-low/pull"]);
+    assert_eq!(of("RegcredRateLimited", "registry").len(), 1);
 
     let asked = script("tests/ops/queries.py")
         .args(["--url", &format!("http://{}", prometheus.address)])

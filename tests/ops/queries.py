@@ -42,6 +42,8 @@ MAY_BE_EMPTY = {
     "pull-credentials: Credentials by expiry D": "no credential has a date",
     "pull-credentials: Verdict by Secret D": "nothing is refused",
     "pull-credentials: Verdict by Secret F": "everything is probed",
+    "pull-credentials: Limited accounts B": "nothing is limited",
+    "pull-credentials: Quotas by account F": "nothing is limited",
     "pull-credentials: Faults in Secrets A": "no Secret has a fault",
     "pull-credentials: Faults in Secrets B": "no Secret has a fault",
     "pull-credentials: Names that lead nowhere A": "every name leads somewhere",
