@@ -93,7 +93,7 @@ fn named(fields: &[&str], policies: &[&str]) -> Vec<Quota> {
         };
         let quota = &mut quotas[place].1;
         quota.remaining = item.number("r");
-        quota.resets_after = item.number("t").map(Duration::from_secs);
+        quota.resets_after = item.number("t").and_then(within_reason);
     }
     quotas.into_iter().map(|(_, quota)| quota).collect()
 }
@@ -195,7 +195,11 @@ fn reset_of(text: &str, now: DateTime<Utc>) -> Option<Duration> {
         EARLIEST_UNIX_TIME.. => told.checked_sub(u64::try_from(now.timestamp()).ok()?)?,
         seconds => seconds,
     };
-    Some(Duration::from_secs(seconds)).filter(|reset| *reset <= LONGEST_WINDOW)
+    within_reason(seconds)
+}
+
+fn within_reason(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds)).filter(|time| *time <= LONGEST_WINDOW)
 }
 
 /// An item of a list (RFC 9651) with its parameters; `100;w=60` and `"burst";q=100;w=60`.
@@ -263,8 +267,7 @@ fn left(remaining: u64) -> Option<Quota> {
 }
 
 fn window_of(text: &str) -> Option<Duration> {
-    let window = Duration::from_secs(number(text)?);
-    (!window.is_zero() && window <= LONGEST_WINDOW).then_some(window)
+    within_reason(number(text)?).filter(|window| !window.is_zero())
 }
 
 /// Digits and nothing else: neither sign nor unit, part or exponent.

@@ -121,6 +121,9 @@ impl Told {
     fn ends(&self) -> DateTime<Utc> {
         let window = self.quota.window.or(self.quota.resets_after);
         let window = TimeDelta::from_std(window.unwrap_or(UNKNOWN_WINDOW));
-        self.observed + window.unwrap_or(TimeDelta::zero())
+        let ends = window
+            .ok()
+            .and_then(|window| self.observed.checked_add_signed(window));
+        ends.unwrap_or(self.observed)
     }
 }

@@ -1,6 +1,8 @@
 //! What headers say, and for how long it is believed.
 
 use super::*;
+use crate::domain::exchange::{Asked, Exchange, Phrase, Purpose, Response, Step};
+use crate::domain::image::Registry;
 
 fn now() -> DateTime<Utc> {
     "2026-11-25T08:00:00Z".parse().unwrap()
@@ -276,6 +278,146 @@ fn the_source_says_who_is_counted_and_nothing_else() {
     check("2001:db8::/64", Payer::Address);
     check("a9c2bcf0-6d0e-4d0a-8f3e-0f7b8a1f2c3d", Payer::Login);
     check("", Payer::Login);
+}
+
+// === conversations ===
+
+fn asked(purpose: Purpose, payer: Payer, status: u16, quotas: &[Quota]) -> Asked {
+    Asked {
+        step: Step::Manifest,
+        manifest: None,
+        purpose,
+        answer: Ok(Response {
+            status,
+            rate_limit: RateLimit {
+                quotas: quotas.to_vec(),
+                payer,
+            },
+            ..Response::default()
+        }),
+    }
+}
+
+/// `address` and `login` with what each was told.
+fn told_by(asked: Vec<Asked>) -> String {
+    let exchange = Exchange {
+        registry: Registry::from_domain("r.example.com"),
+        asked,
+        took: Duration::ZERO,
+        certificates: Vec::new(),
+    };
+    let is_lockout = |answer: &Response| answer.phrases.contains(&Phrase::TooManyFailedLogins);
+    let one = |news: &QuotaNews| {
+        let payer = match news.payer {
+            Payer::Address => "address",
+            Payer::Login => "login",
+        };
+        let limited = news.limited.map_or("", |_| " limited");
+        format!("{payer}: {}{limited}", shown(&news.quotas))
+    };
+    let news: Vec<_> = news(&exchange, is_lockout).iter().map(one).collect();
+    news.join("; ")
+}
+
+#[test]
+fn what_a_manifest_says_counts_for_who_paid_for_it() {
+    use Payer::{Address, Login};
+    let (few, many) = (quota(100, 7, 21_600), quota(1000, 999, 60));
+    let ping = || asked(Purpose::AnonymousPing, Address, 401, &[many]);
+    let check = |asked: Vec<Asked>, expected: &str| assert_eq!(told_by(asked), expected);
+    check(vec![ping()], "address: ");
+    check(
+        vec![
+            ping(),
+            asked(Purpose::Login, Login, 200, &[many]),
+            asked(Purpose::ScopedToken, Login, 200, &[many]),
+            asked(Purpose::Head, Login, 200, &[few]),
+        ],
+        "address: ; login: 6h 100/7/21600",
+    );
+    // the newest that tells anything: images of some publishers are not counted
+    check(
+        vec![
+            asked(Purpose::Head, Login, 200, &[many]),
+            asked(Purpose::Head, Login, 200, &[few]),
+            asked(Purpose::Head, Login, 404, &[]),
+            asked(Purpose::Login, Login, 200, &[many]),
+        ],
+        "login: 6h 100/7/21600",
+    );
+    check(
+        vec![ping(), asked(Purpose::Head, Address, 200, &[few])],
+        "address: 6h 100/7/21600",
+    );
+    check(
+        vec![ping(), asked(Purpose::Head, Login, 429, &[])],
+        "address: ; login:  limited",
+    );
+    let mut locked = asked(Purpose::Login, Login, 429, &[few]);
+    if let Ok(answer) = &mut locked.answer {
+        answer.phrases.push(Phrase::TooManyFailedLogins);
+    }
+    check(vec![ping(), locked], "address: ");
+}
+
+#[test]
+fn whatever_is_sent_is_bounded_and_ends() {
+    const PIECES: [&str; 25] = [
+        "100",
+        "0",
+        "999999999999999",
+        "-1",
+        "1e9",
+        "\"a\";r=1;t=",
+        "\"a\";q=2;w=",
+        "\"",
+        "\\",
+        ",",
+        ";",
+        "=",
+        "w=",
+        "q=",
+        "r=",
+        "t=",
+        "limit=",
+        "remaining=",
+        "reset=",
+        "60",
+        "21600",
+        " ",
+        "\u{fffd}",
+        "allowed: ",
+        "/minute",
+    ];
+    let mut seed: u64 = 1;
+    let mut pick = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    for _ in 0..20_000 {
+        let texts: Vec<String> = (0..10)
+            .map(|_| (0..pick(9)).map(|_| PIECES[pick(PIECES.len())]).collect())
+            .collect();
+        let refusal = format!("toomanyrequests {}", texts[9]);
+        let sent = Sent {
+            fields: vec![&texts[0]],
+            policies: vec![&texts[1]],
+            limit: vec![&texts[2]],
+            remaining: vec![&texts[3]],
+            reset: vec![&texts[4]],
+            x_limit: vec![&texts[5]],
+            x_remaining: vec![&texts[6]],
+            x_reset: vec![&texts[7]],
+            calls_per_second: vec![&texts[8]],
+            refusal: Some(&refusal),
+        };
+        let quotas = read(&sent, now());
+        assert!(quotas.len() <= MOST_QUOTAS, "{sent:?}");
+        let mut standing = QuotaStanding::default();
+        standing.record(&told(&quotas), now());
+        let month = chrono::TimeDelta::days(31);
+        assert_eq!(standing.at(now() + month).count(), 0, "{sent:?}");
+    }
 }
 
 // === what is kept ===
