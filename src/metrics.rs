@@ -62,10 +62,10 @@ impl Metrics {
     ) -> Self {
         Self::of(interval, move || {
             let now = now();
-            shared.read(|state| Snapshot {
-                rows: state.rows(now),
-                watches: state.watches.by_resource(),
-            })
+            let (rows, watches) =
+                shared.read(|state| (state.rows(now), state.watches.by_resource()));
+            let rows = rows.in_order();
+            Snapshot { rows, watches }
         })
     }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::cluster::{Cluster, Resource};
 use crate::domain::quotas::Quotas;
-use crate::domain::rows::{Listed, Rows};
+use crate::domain::rows::{Listed, Unsorted};
 use crate::domain::verdict::Verdicts;
 use crate::domain::watches::Watches;
 
@@ -51,8 +51,8 @@ impl State {
         }
     }
 
-    /// Copies out what is shown of credentials.
-    pub fn rows(&self, now: DateTime<Utc>) -> Rows {
+    /// Copies out what is shown of credentials, to be put in order when the lock is gone.
+    pub fn rows(&self, now: DateTime<Utc>) -> Unsorted {
         let has = |resource| self.watches.has_listed(resource);
         let listed = Listed {
             secrets: has(Resource::DockerConfigJsonSecrets) && has(Resource::DockerCfgSecrets),

@@ -64,7 +64,8 @@ fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Re
     let mut report = if asked.images.is_empty() {
         gathered.shared.read(|state| {
             let (cluster, verdicts) = (&state.cluster, &state.verdicts);
-            Report::of_credentials(holdings, &state.rows(now), cluster, verdicts, asking, now)
+            let rows = state.rows(now).in_order();
+            Report::of_credentials(holdings, &rows, cluster, verdicts, asking, now)
         })
     } else {
         let images = gathered.shared.read(|state| {

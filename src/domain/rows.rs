@@ -3,6 +3,7 @@
 //!
 //! A row is what one label set of docs/metrics.md shows. No two rows of a list have the same labels.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,6 +34,51 @@ pub struct Rows {
     pub quotas: Vec<QuotaRow>,
     /// Objects held, by resource.
     pub objects: BTreeMap<&'static str, u64>,
+}
+
+/// Rows as they were copied: in no order, and with labels that may be there twice.
+#[derive(Debug)]
+#[must_use = "nothing is shown before it is in order"]
+pub struct Unsorted(Rows);
+
+impl Unsorted {
+    pub(super) fn of(rows: Rows) -> Self {
+        Self(rows)
+    }
+
+    /// In the order of their labels, each once. Nothing of this needs the state.
+    pub fn in_order(self) -> Rows {
+        let Self(mut rows) = self;
+        keep_worst(
+            &mut rows.credentials,
+            |a, b| a.labels().cmp(&b.labels()),
+            |row| badness(row.valid),
+        );
+        keep_worst(
+            &mut rows.groups,
+            |a, b| (&a.credential, &a.registry).cmp(&(&b.credential, &b.registry)),
+            |row| u8::from(row.first_rejected.is_some()),
+        );
+        rows.secrets
+            .sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        rows.registries.sort_by(|a, b| a.registry.cmp(&b.registry));
+        rows
+    }
+}
+
+/// Sorts by labels and keeps the worst of those that share them: two spellings of one key in one
+/// Secret are two credentials under one name, and the kubelet tries them in random order.
+fn keep_worst<R>(rows: &mut Vec<R>, by_labels: fn(&R, &R) -> Ordering, badness: impl Fn(&R) -> u8) {
+    rows.sort_by(|a, b| by_labels(a, b).then_with(|| badness(b).cmp(&badness(a))));
+    rows.dedup_by(|later, earlier| by_labels(later, earlier).is_eq());
+}
+
+fn badness(valid: Option<bool>) -> u8 {
+    match valid {
+        Some(true) => 0,
+        None => 1,
+        Some(false) => 2,
+    }
 }
 
 /// What has come in whole, so that what is not there is absent and not merely on its way, or
@@ -80,6 +126,12 @@ pub struct CredentialRow {
     pub expires: Option<DateTime<Utc>>,
     /// When it was issued.
     pub issued: Option<DateTime<Utc>>,
+}
+
+impl CredentialRow {
+    fn labels(&self) -> (&str, &str, &str, &Registry) {
+        (&self.namespace, &self.name, &self.key, &self.registry)
+    }
 }
 
 /// Why a credential is not probed, the `why` label.

@@ -106,7 +106,7 @@ impl World {
     }
 
     fn rows(&self) -> Rows {
-        self.shared.read(|state| state.rows(self.now))
+        self.shared.read(|state| state.rows(self.now)).in_order()
     }
 
     fn credential(&self, namespace: &str) -> CredentialRow {

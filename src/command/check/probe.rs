@@ -73,7 +73,7 @@ async fn show(shared: &Shared, clock: &Clock, progress: &Progress) {
         if !progress.is_shown() {
             std::future::pending::<()>().await;
         }
-        let rows = shared.read(|state| state.rows(clock.now()));
+        let rows = shared.read(|state| state.rows(clock.now())).in_order();
         let wanted = rows.credentials.iter().filter(|row| row.skipped.is_none());
         let done = wanted.clone().filter(|row| row.outcome.is_some()).count();
         progress.show(done, wanted.count());

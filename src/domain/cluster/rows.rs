@@ -11,12 +11,11 @@ use super::{Cluster, Named, Resource};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::Step;
 use crate::domain::expiry::Expiry;
-use crate::domain::image::Registry;
 use crate::domain::outcome::Outcome;
 use crate::domain::provider::Provider;
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{
-    CredentialRow, GroupRow, Listed, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
+    CredentialRow, GroupRow, Listed, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped, Unsorted,
 };
 use crate::domain::verdict::{Verdict, Verdicts};
 
@@ -25,16 +24,16 @@ use crate::domain::verdict::{Verdict, Verdicts};
 pub(super) type Labels = HashMap<Group, Arc<str>>;
 
 impl Cluster {
-    /// What is shown of every credential.
+    /// What is shown of every credential. Whoever holds a lock puts it in order when that is gone.
     pub fn rows(
         &self,
         verdicts: &Verdicts,
         quotas: &Quotas,
         listed: Listed,
         now: DateTime<Utc>,
-    ) -> Rows {
+    ) -> Unsorted {
         let labels = self.labels();
-        Rows {
+        Unsorted::of(Rows {
             credentials: self.credential_rows(verdicts, &labels, listed, now),
             groups: self.group_rows(verdicts, &labels, now),
             secrets: self.secret_rows(),
@@ -46,7 +45,7 @@ impl Cluster {
             registries: self.registry_rows(verdicts),
             quotas: self.quota_rows(verdicts, quotas, &labels, now),
             objects: self.object_counts(),
-        }
+        })
     }
 
     pub(super) fn labels(&self) -> Labels {
@@ -113,7 +112,6 @@ impl Cluster {
                 });
             }
         }
-        keep_worst(&mut rows, CredentialRow::labels, |row| badness(row.valid));
         rows
     }
 
@@ -124,7 +122,7 @@ impl Cluster {
         now: DateTime<Utc>,
     ) -> Vec<GroupRow> {
         let unseen = Verdict::default();
-        let mut rows: Vec<_> = labels
+        labels
             .iter()
             .map(|(group, label)| {
                 let verdict = self.verdict(verdicts, group).unwrap_or(&unseen);
@@ -146,13 +144,7 @@ impl Cluster {
                     next_run: verdict.next_run(),
                 }
             })
-            .collect();
-        keep_worst(
-            &mut rows,
-            |row| (row.credential.clone(), row.registry.clone()),
-            |row| row.first_rejected.is_some(),
-        );
-        rows
+            .collect()
     }
 
     fn skipped(
@@ -196,9 +188,7 @@ impl Cluster {
             faults: [FaultKind::WrongSecretType].into_iter().collect(),
             changed: None,
         });
-        let mut rows: Vec<_> = held.chain(of_other_types).collect();
-        rows.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
-        rows
+        held.chain(of_other_types).collect()
     }
 
     fn reference_rows(&self) -> Vec<ReferenceRow> {
@@ -220,8 +210,7 @@ impl Cluster {
     }
 
     fn registry_rows(&self, verdicts: &Verdicts) -> Vec<RegistryRow> {
-        let mut rows: Vec<_> = self
-            .groups
+        self.groups
             .registries()
             .map(|registry| {
                 let standing = verdicts.registry(registry);
@@ -231,9 +220,7 @@ impl Cluster {
                     certificates: standing.certificates.by_host(),
                 }
             })
-            .collect();
-        rows.sort_by(|a, b| a.registry.cmp(&b.registry));
-        rows
+            .collect()
     }
 
     fn object_counts(&self) -> BTreeMap<&'static str, u64> {
@@ -277,34 +264,4 @@ pub(super) fn outcome(
     };
     // A login that was not reached leaves the ping to say why.
     of(Step::Token).or_else(|| why_no_login(of(Step::Ping)?))
-}
-
-fn badness(valid: Option<bool>) -> u8 {
-    match valid {
-        Some(true) => 0,
-        None => 1,
-        Some(false) => 2,
-    }
-}
-
-/// Sorts by labels and keeps the worst of those that share them: two spellings of one key in one
-/// Secret are two credentials under one name, and the kubelet tries them in random order.
-fn keep_worst<R, L: Ord, B: Ord>(
-    rows: &mut Vec<R>,
-    labels: impl Fn(&R) -> L,
-    badness: impl Fn(&R) -> B,
-) {
-    rows.sort_by_cached_key(|row| (labels(row), std::cmp::Reverse(badness(row))));
-    rows.dedup_by(|later, earlier| labels(later) == labels(earlier));
-}
-
-impl CredentialRow {
-    fn labels(&self) -> (Arc<str>, Arc<str>, Arc<str>, Registry) {
-        (
-            self.namespace.clone(),
-            self.name.clone(),
-            self.key.clone(),
-            self.registry.clone(),
-        )
-    }
 }

@@ -114,7 +114,9 @@ fn cluster(changes: impl IntoIterator<Item = Change>) -> Cluster {
 }
 
 fn rows(cluster: &Cluster) -> Rows {
-    cluster.rows(&Verdicts::default(), &Quotas::default(), Listed::ALL, at(0))
+    cluster
+        .rows(&Verdicts::default(), &Quotas::default(), Listed::ALL, at(0))
+        .in_order()
 }
 
 /// `credential@registry` of every group that is to be probed.
@@ -420,7 +422,9 @@ fn nothing_is_missing_before_all_secrets_have_come_in() {
         secrets: false,
         referrers: true,
     };
-    let rows = cluster.rows(&Verdicts::default(), &Quotas::default(), listed, at(0));
+    let rows = cluster
+        .rows(&Verdicts::default(), &Quotas::default(), listed, at(0))
+        .in_order();
     assert!(rows.references.is_empty());
 }
 
@@ -431,7 +435,9 @@ fn nothing_is_unreferenced_before_all_that_could_name_it_has_come_in() {
         secrets: true,
         referrers: false,
     };
-    let rows = cluster.rows(&Verdicts::default(), &Quotas::default(), listed, at(0));
+    let rows = cluster
+        .rows(&Verdicts::default(), &Quotas::default(), listed, at(0))
+        .in_order();
     assert_eq!(rows.credentials[0].skipped, None);
 }
 
