@@ -4,6 +4,7 @@
 //! policy is read to tell which numbers belong together, and is never shown.
 
 mod forms;
+mod list;
 mod news;
 mod standing;
 #[cfg(test)]

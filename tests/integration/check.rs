@@ -853,6 +853,23 @@ async fn loopback_is_the_nodes_in_a_cluster() {
 }
 
 #[tokio::test]
+async fn what_pods_pull_without_a_credential_is_the_daemons_business() {
+    let registry = registry().await;
+    let (api, kubeconfig) = cluster(&registry).await;
+    let image = format!("{}/org/public:1.0", registry.host());
+    api.apply(objects::pod("shop", "bare", &image, &[]));
+    let allow = "--probe.allow 127.0.0.1";
+    let kubeconfig = kubeconfig.source();
+    checked(&format!("-n shop --kubeconfig {kubeconfig} {allow}")).await;
+    let requests = registry.requests();
+    assert!(!requests.is_empty());
+    let bare = requests
+        .iter()
+        .filter(|request| request.path.contains("org/public"));
+    assert_eq!(bare.count(), 0, "no quota is shown, and none looked at");
+}
+
+#[tokio::test]
 async fn an_image_is_tried_with_the_list_of_the_service_account() {
     let registry = registry().await;
     let (_api, kubeconfig) = cluster(&registry).await;

@@ -11,10 +11,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{LONGEST_WINDOW, MOST_QUOTAS, Quota, distinct};
-
-/// Every number that a double holds exactly has fewer digits.
-const MOST_DIGITS: usize = 15;
+use super::list::{Item, items, number};
+use super::{LONGEST_WINDOW, Quota, distinct};
 
 /// Later than this a reset is a Unix time, and no count of seconds.
 const EARLIEST_UNIX_TIME: u64 = 1_000_000_000;
@@ -64,29 +62,20 @@ pub fn read(sent: &Sent<'_>, now: DateTime<Utc>) -> Vec<Quota> {
 
 /// `RateLimit: "burst";r=5;t=1` with `RateLimit-Policy: "burst";q=10;w=1`, joined by name.
 fn named(fields: &[&str], policies: &[&str]) -> Vec<Quota> {
-    let (fields, policies) = (items(fields), items(policies));
-    let is_named = |item: &&Item<'_>| item.value.starts_with('"');
-    let mut quotas: Vec<(&str, Quota)> = Vec::new();
-    for item in policies.iter().filter(is_named) {
-        // Quotas of bytes or of connections say nothing of pulls.
-        let counts_requests = item.parameter("qu").is_none_or(|unit| {
-            let unit = unit.trim_matches('"');
-            unit.is_empty() || unit == "requests"
-        });
-        if let Some(quota) = item.windowed("w", |item| item.number("q"), limited)
-            && counts_requests
-        {
-            quotas.push((item.value, quota));
-        }
-    }
-    for item in fields.iter().filter(is_named) {
-        let policy = policies.iter().find(|policy| policy.value == item.value);
+    let is_named = |item: &Item<'_>| item.value.starts_with('"');
+    let policies: Vec<_> = items(policies).into_iter().filter(is_named).collect();
+    let mut quotas: Vec<(&str, Quota)> = policies
+        .iter()
+        .filter_map(|item| Some((item.value, of_policy(item)?)))
+        .collect();
+    for item in items(fields).into_iter().filter(is_named) {
         let known = quotas.iter().position(|(name, _)| *name == item.value);
-        let place = match (policy, known) {
+        let is_policy = policies.iter().any(|policy| policy.value == item.value);
+        let place = match known {
+            Some(place) => place,
             // Its policy is nonsense, or counts something else.
-            (Some(_), None) => continue,
-            (_, Some(place)) => place,
-            (None, None) => {
+            None if is_policy => continue,
+            None => {
                 quotas.push((item.value, Quota::default()));
                 quotas.len() - 1
             }
@@ -96,6 +85,13 @@ fn named(fields: &[&str], policies: &[&str]) -> Vec<Quota> {
         quota.resets_after = item.number("t").and_then(within_reason);
     }
     quotas.into_iter().map(|(_, quota)| quota).collect()
+}
+
+/// `"burst";q=10;w=1`. A policy of bytes or of connections says nothing of pulls.
+fn of_policy(item: &Item<'_>) -> Option<Quota> {
+    let unit = item.parameter("qu").unwrap_or_default().trim_matches('"');
+    let counts_requests = matches!(unit, "" | "requests");
+    windowed(item, |item| item.number("q"), limited).filter(|_| counts_requests)
 }
 
 /// `RateLimit-Limit: 10, 10;w=1, 50;w=60` with `RateLimit-Remaining: 5` and `RateLimit-Reset: 1`, or
@@ -108,32 +104,41 @@ fn listed(
     now: DateTime<Utc>,
 ) -> Vec<Quota> {
     let limits = [items(limits), items(policies)].concat();
-    let remaining = items(remaining);
-    let mut quotas: Vec<Quota> = limits.iter().filter_map(Item::limit).collect();
-    // The first is the one that will be reached first; where it comes again with its window, that
-    // is what it means.
-    if let [first, rest @ ..] = &*quotas
-        && first.window.is_none()
-        && let Some(place) = rest.iter().position(|quota| quota.limit == first.limit)
-    {
-        let first = quotas.remove(place + 1);
-        quotas[0] = first;
-    }
-    for item in &remaining {
-        let Some(told) = item.windowed("w", |item| number(item.value), left) else {
-            continue;
-        };
-        let same_window = |quota: &Quota| told.window.is_none() || quota.window == told.window;
-        match quotas.iter_mut().find(|quota| same_window(quota)) {
-            Some(quota) => quota.remaining = quota.remaining.or(told.remaining),
-            None => quotas.push(told),
+    let limits = limits
+        .iter()
+        .filter_map(|item| windowed(item, plain, limited));
+    let mut quotas = in_force_first(limits.collect());
+    for item in items(remaining) {
+        if let Some(told) = windowed(&item, plain, left) {
+            take_remaining(&mut quotas, told);
         }
     }
-    let reset = items(reset);
-    if let [first, ..] = &mut *quotas {
+    if let Some(first) = quotas.first_mut() {
+        let reset = items(reset);
         first.resets_after = reset.first().and_then(|item| reset_of(item.value, now));
     }
     quotas
+}
+
+/// The first limit is the one in force; where it comes again with its window, that is what it means.
+fn in_force_first(mut limits: Vec<Quota>) -> Vec<Quota> {
+    if let [first, rest @ ..] = &*limits
+        && first.window.is_none()
+        && let Some(place) = rest.iter().position(|quota| quota.limit == first.limit)
+    {
+        let with_window = limits.remove(place + 1);
+        limits[0] = with_window;
+    }
+    limits
+}
+
+/// What is left belongs to the limit of its window, without one to the limit in force.
+fn take_remaining(quotas: &mut Vec<Quota>, told: Quota) {
+    let is_meant = |quota: &&mut Quota| told.window.is_none() || quota.window == told.window;
+    match quotas.iter_mut().find(is_meant) {
+        Some(quota) => quota.remaining = quota.remaining.or(told.remaining),
+        None => quotas.push(told),
+    }
 }
 
 /// `RateLimit: limit=10, remaining=5, reset=1`.
@@ -202,55 +207,6 @@ fn within_reason(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds)).filter(|time| *time <= LONGEST_WINDOW)
 }
 
-/// An item of a list (RFC 9651) with its parameters; `100;w=60` and `"burst";q=100;w=60`.
-#[derive(Clone, Debug)]
-struct Item<'a> {
-    value: &'a str,
-    parameters: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Item<'a> {
-    fn parse(text: &'a str) -> Self {
-        let mut parts = split(text, ';');
-        let value = parts.next().unwrap_or_default();
-        let pairs = parts.map(|part| part.split_once('=').unwrap_or((part, "")));
-        Self {
-            value,
-            parameters: pairs
-                .map(|(name, value)| (name.trim(), value.trim()))
-                .collect(),
-        }
-    }
-
-    fn parameter(&self, name: &str) -> Option<&'a str> {
-        let mut named = self.parameters.iter().filter(|(known, _)| *known == name);
-        named.next().map(|(_, value)| *value)
-    }
-
-    fn number(&self, name: &str) -> Option<u64> {
-        self.parameter(name).and_then(number)
-    }
-
-    fn limit(&self) -> Option<Quota> {
-        self.windowed("w", |item| number(item.value), limited)
-    }
-
-    /// What `count` finds with the window of this parameter; none if either is nonsense.
-    fn windowed(
-        &self,
-        window: &str,
-        count: impl Fn(&Self) -> Option<u64>,
-        of: impl Fn(u64) -> Option<Quota>,
-    ) -> Option<Quota> {
-        let told = of(count(self)?)?;
-        let window = match self.parameter(window) {
-            None => None,
-            Some(text) => Some(window_of(text)?),
-        };
-        Some(Quota { window, ..told })
-    }
-}
-
 /// A limit of 0 is how some say that there is none.
 fn limited(limit: u64) -> Option<Quota> {
     (limit > 0).then(|| Quota {
@@ -270,43 +226,20 @@ fn window_of(text: &str) -> Option<Duration> {
     within_reason(number(text)?).filter(|window| !window.is_zero())
 }
 
-/// Digits and nothing else: neither sign nor unit, part or exponent.
-fn number(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let is_number = (1..=MOST_DIGITS).contains(&text.len()) && text.bytes().all(is_digit);
-    is_number.then(|| text.parse().ok()).flatten()
+/// What `count` finds in an item, with the window of its parameter `w`; none if either is nonsense.
+fn windowed(
+    item: &Item<'_>,
+    count: impl Fn(&Item<'_>) -> Option<u64>,
+    of: impl Fn(u64) -> Option<Quota>,
+) -> Option<Quota> {
+    let told = of(count(item)?)?;
+    let window = match item.parameter("w") {
+        None => None,
+        Some(text) => Some(window_of(text)?),
+    };
+    Some(Quota { window, ..told })
 }
 
-fn is_digit(byte: u8) -> bool {
-    byte.is_ascii_digit()
-}
-
-/// The items of all headers of one name; of a list that is longer than any honest one, none.
-fn items<'a>(values: &[&'a str]) -> Vec<Item<'a>> {
-    let all = values.iter().flat_map(|value| split(value, ','));
-    let items: Vec<_> = all
-        .filter(|text| !text.is_empty())
-        .take(MOST_QUOTAS + 1)
-        .map(Item::parse)
-        .collect();
-    if items.len() > MOST_QUOTAS {
-        return Vec::new();
-    }
-    items
-}
-
-/// Parts between separators that stand in no quotes.
-fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    let mut escaped = false;
-    let parts = text.split(move |c: char| {
-        let is_escaped = std::mem::take(&mut escaped);
-        match c {
-            '\\' if quoted && !is_escaped => escaped = true,
-            '"' if !is_escaped => quoted = !quoted,
-            _ => {}
-        }
-        c == separator && !quoted
-    });
-    parts.map(str::trim)
+fn plain(item: &Item<'_>) -> Option<u64> {
+    number(item.value)
 }
