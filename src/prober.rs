@@ -23,6 +23,7 @@ use crate::domain::cluster::Group;
 use crate::domain::exchange::{Exchange, NetworkFault, Step};
 use crate::domain::image::Registry;
 use crate::domain::outcome::{self, Judgement, Outcome};
+use crate::domain::rate_limit::QuotaNews;
 use crate::domain::schedule::{self, Job, Schedule};
 use crate::domain::verdict::Verdict;
 use crate::lifecycle::Role;
@@ -184,19 +185,18 @@ impl Prober {
                         .then(|| now.max(last + new_manifest_after)),
                     Some(_) => None,
                 };
-                let job = Job::Login(group);
+                let job = Job::Login(group.clone());
                 // Wanted again: not before it would have been, had it been wanted all the time.
                 let again = verdict.next_run().map_or(now, |next| next.max(now));
                 let again = (!self.schedule.knows(&job)).then_some(again);
+                let wait = state.quotas.login_waits(&group, now);
                 plans.extend(
                     at.into_iter()
                         .chain(again)
                         .min()
-                        .map(|at| (job.clone(), at)),
+                        .map(|at| (job.clone(), wait.map_or(at, |wait| wait.max(at)))),
                 );
-                if let Job::Login(group) = job
-                    && verdict.is_refused()
-                {
+                if verdict.is_refused() {
                     state.verdicts.anonymous.refuse(&group);
                     looks.insert(group.registry);
                 }
@@ -365,7 +365,9 @@ impl Prober {
             return;
         };
         let judgement = outcome::classify(&exchange);
-        if let Some(until) = judgement.retry_after {
+        // A used-up quota is one account's: the others are asked as before.
+        let is_quota = judgement.quotas.iter().any(QuotaNews::is_used_up);
+        if let Some(until) = judgement.retry_after.filter(|_| !is_quota) {
             self.schedule.hold(&exchange.registry, until, now);
             self.show_plans(&self.schedule.waiting_for(&exchange.registry));
         }
@@ -441,7 +443,7 @@ impl Prober {
     ) {
         self.metrics.probe.finished(exchange, &outcomes(judgement));
         let job = Job::Login(group.clone());
-        let (before, holder, expires, pause) = self.shared.update(|state| {
+        let (before, holder, expires, pause, wait) = self.shared.update(|state| {
             let target = state.cluster.target(group);
             let expires = target
                 .as_ref()
@@ -463,6 +465,7 @@ impl Prober {
                 holder,
                 expires,
                 verdict.pause_after_refusal(probe.confirm_after),
+                state.quotas.login_waits(group, now),
             )
         });
         let next = match pause.map(|pause| TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX)) {
@@ -474,6 +477,7 @@ impl Prober {
                 now,
             ),
         };
+        let next = wait.map_or(next, |wait| wait.max(next));
         // Its verdict turns when its date passes, not at the next login.
         let next = expires.map_or(next, |expires| expires.min(next));
         self.schedule.finished(&job, next, now);

@@ -106,6 +106,16 @@ impl Quotas {
         own.into_iter().flat_map(move |known| known.at(now))
     }
 
+    /// Before this, an account whose own quota is used up does not want to be asked for.
+    pub fn login_waits(&self, group: &Group, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        wait(self.of_login(group, now))
+    }
+
+    /// The same for our own address.
+    pub fn address_waits(&self, registry: &Registry, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        wait(self.of_address(registry, now))
+    }
+
     /// The credential is gone.
     pub fn forget(&mut self, group: &Group) {
         self.logins.remove(group);
@@ -119,4 +129,8 @@ impl Quotas {
         self.looked
             .retain(|registry, last| addresses.contains_key(registry) || last.at > recent);
     }
+}
+
+fn wait(told: impl Iterator<Item = (QuotaPolicy, Told)>) -> Option<DateTime<Utc>> {
+    told.filter_map(|(_, told)| told.retry_after).max()
 }

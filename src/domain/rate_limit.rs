@@ -155,6 +155,17 @@ pub struct QuotaNews {
     pub quotas: Vec<Quota>,
     /// The last answer was a 429 that is no lockout.
     pub limited: Option<Limited>,
+    /// Nothing but a ping was answered: it is no pull, and no quota's business.
+    pub only_ping: bool,
+}
+
+impl QuotaNews {
+    /// The payer's own quota is used up: nobody else has to wait for that.
+    pub fn is_used_up(&self) -> bool {
+        let is_told = self.quotas.iter().any(|quota| quota.remaining == Some(0));
+        self.limited
+            .is_some_and(|limited| limited.names_quota || is_told)
+    }
 }
 
 /// The registry has had enough of a payer.

@@ -71,7 +71,9 @@ impl Prober {
             let anonymous = &state.verdicts.anonymous;
             let behind = anonymous.next(registry, in_use, rhythm, now);
             let own = self.own_quota.next(state, registry, rhythm, now);
-            behind.into_iter().chain(own).min()
+            let next = behind.into_iter().chain(own).min()?;
+            let wait = state.quotas.address_waits(registry, now);
+            Some(wait.map_or(next, |wait| wait.max(next)))
         })
     }
 

@@ -30,6 +30,9 @@ pub fn news(exchange: &Exchange, is_lockout: impl Fn(&Response) -> bool) -> Vec<
             payer,
             quotas: quotas(&answers),
             limited: limited(last),
+            only_ping: answers
+                .iter()
+                .all(|(purpose, _)| *purpose == Purpose::AnonymousPing),
         })
     };
     [Payer::Address, Payer::Login]

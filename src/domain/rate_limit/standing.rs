@@ -39,6 +39,7 @@ impl QuotaStanding {
         }
         match news.limited {
             Some(limited) => self.limit(limited, now),
+            None if news.only_ping => self.drop_untold(),
             None => self.answered(),
         }
     }
@@ -104,6 +105,11 @@ impl QuotaStanding {
         for told in self.0.values_mut() {
             told.retry_after = None;
         }
+        self.drop_untold();
+    }
+
+    /// The registry speaks to us again; a quota that is used up stays so.
+    fn drop_untold(&mut self) {
         self.0.retain(|_, told| told.quota.is_told());
     }
 }

@@ -536,6 +536,21 @@ fn retry_after_is_an_hour_at_most_and_ends_with_the_next_answer() {
     assert_eq!(standing_at(&standing, 3600), "");
     standing.record(&told(&[]), after(5));
     assert_eq!(standing_at(&standing, 5), "");
+    // a ping is no pull
+    let ping = QuotaNews {
+        only_ping: true,
+        ..QuotaNews::default()
+    };
+    standing.record(&limited(false, Some(60)), now());
+    standing.record(&ping, after(5));
+    assert_eq!(standing_at(&standing, 5), "");
+    let spent = QuotaNews {
+        quotas: vec![quota(100, 0, 3600)],
+        ..limited(true, Some(600))
+    };
+    standing.record(&spent, now());
+    standing.record(&ping, after(5));
+    assert_eq!(standing_at(&standing, 5), "1h 100/0/3600 wait 600");
     // a long wait outlives a short window, of which nothing else is left
     let spent = QuotaNews {
         quotas: vec![quota(100, 0, 60)],

@@ -6,6 +6,7 @@ use regcred_stand_ins::tls::Ca;
 
 use super::*;
 use crate::registry::bench::Tunnel;
+use regcred_stand_ins::registry::LoggedRequest;
 
 const START: i64 = 1_800_000_000;
 
@@ -493,6 +494,74 @@ async fn nobody_is_looked_at_where_every_pod_has_a_credential_or_nothing_is_to_b
         shown.iter().all(|line| line.contains("anonymous")) && shown.len() == 4,
         "{shown:?}"
     );
+}
+
+#[tokio::test]
+async fn a_used_up_quota_makes_nobody_else_wait() {
+    let spent = headers(
+        429,
+        &[
+            ("ratelimit-limit", "100;w=21600"),
+            ("ratelimit-remaining", "0;w=21600"),
+            ("retry-after", "3000"),
+        ],
+    );
+    let users = Behaviour::basic()
+        .user("bot", "right")
+        .user("other", "right")
+        .manifest("team/app", "1")
+        .answer(On::User("bot".to_owned()), spent);
+    let registry = Registry::start(users).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    world.apply(deploy("b", &registry, "other", "right"));
+    world.step().await;
+    assert_eq!(world.outcome("b/pull", "manifest"), Some("ok"));
+    let waits = world.now + TimeDelta::seconds(3000);
+    assert!(world.group("a/pull").next_run >= Some(waits));
+    registry.forget_requests();
+    let of = |user: &str| {
+        let requests = registry.requests();
+        let of = |one: &&LoggedRequest| one.user.as_deref() == Some(user);
+        requests.iter().filter(of).count()
+    };
+    // A new image is no reason to come earlier.
+    let image = format!("{}/team/other:1", registry.host());
+    let mut change = pod("a", &image);
+    if let Change::PodApplied(_, pod) = &mut change {
+        pod.uid = Uid(1000);
+    }
+    world.apply([change]);
+    world.pass(TimeDelta::seconds(2999)).await;
+    assert_eq!(of("bot"), 0);
+    assert!(of("other") >= 4, "login and manifest, at least twice");
+    assert!(registry.count(Step::Ping) >= 49, "the registry is there");
+    world.pass(INTERVAL * 2).await;
+    assert_eq!(of("bot"), 1);
+}
+
+#[tokio::test]
+async fn our_own_used_up_quota_stops_looks_and_nothing_else() {
+    let spent = headers(
+        429,
+        &[
+            ("ratelimit-limit", "100;w=21600"),
+            ("ratelimit-remaining", "0;w=21600"),
+            ("retry-after", "3000"),
+        ],
+    );
+    let registry = Registry::start(public_hub().answer(Step::Manifest, spent)).await;
+    let mut world = World::new().with_own_quota();
+    world.apply(bare(&registry, &["team/app"]));
+    world.step().await;
+    world.pass(TimeDelta::seconds(2999)).await;
+    assert_eq!(registry.count(Step::Manifest), 1);
+    assert!(registry.count(Step::Ping) >= 48);
+    let shown = world.quotas(registry.host());
+    let wait = "retry_after{anonymous,6h} 3000".to_owned();
+    assert!(shown.contains(&wait), "pings are no answer: {shown:?}");
+    world.pass(TimeDelta::seconds(2)).await;
+    assert_eq!(registry.count(Step::Manifest), 2);
 }
 
 #[tokio::test]
