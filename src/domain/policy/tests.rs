@@ -253,3 +253,13 @@ fn rules_are_spelt_once() {
     words.dedup();
     assert_eq!(words.len(), Rule::ALL.len());
 }
+
+#[test]
+fn an_endpoint_is_host_and_port_as_a_url_has_them() {
+    let check = |host, expected| {
+        assert_eq!(Contact::new(host, 5000, false).endpoint(), expected);
+    };
+    check("Registry.example.", "registry.example:5000");
+    check("10.0.0.9", "10.0.0.9:5000");
+    check("[::1]", "[::1]:5000");
+}
