@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod expiry;
 pub mod image;
 pub mod keyring;
+pub mod manifest_request;
 pub mod name;
 pub mod outcome;
 pub mod policy;

@@ -457,6 +457,8 @@ impl Prober {
                 let shown = &exchange.certificates;
                 state.verdicts.saw(&group.registry, shown, now);
             }
+            let provider = judgement.provider;
+            state.verdicts.recognise(&group.registry, provider);
             let verdict = state.verdicts.entry(group);
             let before = verdict.last_login();
             verdict.record(judgement, now);
@@ -488,10 +490,12 @@ impl Prober {
         let (step, outcome, status) = furthest(judgement);
         let fault = fault(judgement);
         let registry = &group.registry;
-        if before == judgement.login {
-            debug!(credential = holder, %registry, step, outcome, status, fault, "Probed");
+        let login = judgement.login.map(|login| login.outcome);
+        let doubt = doubt(judgement);
+        if before == login {
+            debug!(credential = holder, %registry, step, outcome, status, doubt, fault, "Probed");
         } else {
-            info!(credential = holder, %registry, step, outcome, status, fault, "Login outcome changed");
+            info!(credential = holder, %registry, step, outcome, status, doubt, fault, "Login outcome changed");
         }
     }
 }
@@ -515,6 +519,12 @@ fn furthest(judgement: &Judgement) -> (Option<&'static str>, Option<&'static str
 /// What exactly kept the last request from an answer, in a closed word.
 fn fault(judgement: &Judgement) -> Option<&'static str> {
     judgement.fault.map(NetworkFault::as_str)
+}
+
+/// What the refused login may mean besides, where the registry answers several things alike.
+fn doubt(judgement: &Judgement) -> Option<String> {
+    let doubt = judgement.login.map(|login| login.doubt());
+    doubt.filter(|doubt| !doubt.is_empty())
 }
 
 /// The outcomes of a conversation's steps, in the order in which they were taken.

@@ -11,9 +11,11 @@ mod answer;
 mod client;
 mod conversation;
 mod fault;
+mod marks;
 mod progress;
 mod proxies;
 mod resolver;
+mod retry_after;
 mod transport;
 mod trust;
 

@@ -85,6 +85,9 @@ pub enum Purpose {
     ScopedToken,
     /// `HEAD` of the manifest.
     Head,
+    /// `GET` of the manifest, where the registry does not answer `HEAD` as it should
+    /// ([`super::manifest_request`]).
+    Get,
     /// Token for `repository:<name>:pull`, for nobody.
     AnonymousToken,
     /// `HEAD` of the manifest, for nobody.
@@ -114,6 +117,8 @@ pub struct Response {
     pub rate_limit: RateLimit,
     /// A token answer held a token; false when 200 came without one.
     pub token: bool,
+    /// What its headers tell of the product that answered, known ones only.
+    pub marks: Vec<Mark>,
 }
 
 macro_rules! closed {
@@ -171,6 +176,35 @@ closed! {
         IncorrectPassword => "incorrect_password",
         /// A pull quota is used up.
         PullLimit => "pull_limit",
+        /// Artifactory: "This request is blocked due to recurrent login failures".
+        LoginBlocked => "login_blocked",
+        /// The whole body is "Forbidden": how GitLab answers a banned address
+        /// (gitlab-org/gitlab#21799).
+        BareForbidden => "bare_forbidden",
+        /// Azure: "client with IP ... is not allowed access".
+        AddressNotAllowed => "address_not_allowed",
+        /// distribution's words for 401, and those of much that is built on it.
+        AuthenticationRequired => "authentication_required",
+    }
+}
+
+closed! {
+    /// Headers that name a product, or what it counts.
+    Mark {
+        /// `Docker-Distribution-Api-Version`: most registries send it.
+        ApiVersion => "api_version",
+        /// `X-JFrog-Version`, `X-Artifactory-Id`, `X-Artifactory-Node-Id`, `Server: Artifactory/7`.
+        Artifactory => "artifactory",
+        /// `Server: Nexus/3`.
+        Nexus => "nexus",
+        /// `GitLab-Container-Registry-Version` (container-registry, docs/spec/gitlab).
+        Gitlab => "gitlab",
+        /// `Access-Control-Allow-Headers` with zot's own `X-ZOT-API-CLIENT` (zot pkg/api/constants).
+        Zot => "zot",
+        /// `X-GitHub-Request-Id`.
+        Github => "github",
+        /// `RateLimit-Limit`, `RateLimit-Remaining` or `Docker-RateLimit-Source`: pulls are counted.
+        PullsCounted => "pulls_counted",
     }
 }
 

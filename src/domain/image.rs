@@ -70,7 +70,7 @@ impl Registry {
     }
 
     /// The name without port and without the brackets of an IPv6 address.
-    fn host(&self) -> &str {
+    pub(super) fn host(&self) -> &str {
         match self.0.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or(rest),
             None if self.0.parse::<Ipv6Addr>().is_ok() => &self.0,

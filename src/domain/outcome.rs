@@ -1,15 +1,21 @@
 //! What the facts of a conversation mean.
 //!
-//! [`classify`] alone judges: a new registry quirk is a row of its test and a line here, never a
-//! change of I/O.
+//! [`classify`] alone judges: a new registry quirk is a row of its [table](table) and of
+//! docs/registries.md, never a change of I/O.
 
+mod situation;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use chrono::{DateTime, Utc};
 
-use super::challenge::{Challenge, ChallengeError, Scheme};
+pub use situation::{Finding, Situation};
+use table::At;
+
+use super::challenge::{Challenge, Scheme};
 use super::exchange::{Asked, Exchange, Manifest, NetworkFault, Phrase, Purpose, Response, Step};
+use super::provider::Provider;
 use super::rate_limit::{self, QuotaNews};
 
 /// The verdict on one step, the `outcome` label.
@@ -111,15 +117,17 @@ impl Outcome {
 /// What the facts of one conversation mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
+    /// Who answered, as far as host name and answers tell.
+    pub provider: Provider,
     /// Of the anonymous ping. Says nothing about the credential, not even when it is `forbidden`.
     pub ping: Outcome,
     /// The registry answers anonymous `/v2/` in the registry protocol, whatever it says.
     pub up: bool,
     /// Of the login; `None` if none was tried: the ping failed, the credential is anonymous, or the
     /// registry asks for none at `/v2/` and no guarded manifest told either.
-    pub login: Option<Outcome>,
+    pub login: Option<Finding>,
     /// Of the manifests that were asked for, in that order.
-    pub manifests: Vec<(Manifest, Outcome)>,
+    pub manifests: Vec<(Manifest, Finding)>,
     /// Each step that was taken, with the status of the answer that decided; of several manifests
     /// the one that fared worst.
     pub steps: Vec<(Step, Outcome, Option<u16>)>,
@@ -132,38 +140,44 @@ pub struct Judgement {
     pub fault: Option<NetworkFault>,
 }
 
-/// Judges a conversation. What holds for Docker Hub, for distribution with htpasswd or token, and
-/// for whatever behaves like them (distribution's docs/content/spec/auth, handlers/app.go; docker/hub-feedback#814).
+/// A finding and the status that led to it, if there was an answer.
+type Judged = (Finding, Option<u16>);
+
+/// Judges a conversation, by the habits of whoever answered.
 pub fn classify(exchange: &Exchange) -> Judgement {
+    let provider = Provider::of(&exchange.registry, &exchange.asked);
     let last = |purpose| exchange.asked.iter().rfind(|one| one.purpose == purpose);
     let pinged = last(Purpose::AnonymousPing);
-    let ping = pinged.map_or(Outcome::RegistryError, |one| of(&one.answer, of_ping));
-    let mut steps = vec![(Step::Ping, ping, pinged.and_then(status))];
+    let ping = pinged.map_or(Finding::plain(Outcome::RegistryError), |one| {
+        of(&one.answer, |answer| of_ping(provider, answer))
+    });
+    let mut steps = vec![(Step::Ping, ping.outcome, pinged.and_then(status))];
 
     let scheme = followed_scheme(exchange);
     let login = match last(Purpose::Login) {
         Some(one) => Some((
-            of(&one.answer, |answer| of_login(scheme, answer)),
+            of(&one.answer, |answer| of_login(provider, scheme, answer)),
             status(one),
         )),
         None => login_by_manifest(exchange, scheme),
     };
-    steps.extend(login.map(|(outcome, status)| (Step::Token, outcome, status)));
-    let login = login.map(|(outcome, _)| outcome);
+    steps.extend(login.map(|(login, status)| (Step::Token, login.outcome, status)));
+    let login = login.map(|(login, _)| login);
 
-    let judged = manifests(exchange, login);
+    let judged = manifests(exchange, provider, login);
     let worst = judged
         .iter()
-        .max_by_key(|(_, outcome, _)| severity(*outcome));
-    steps.extend(worst.map(|(_, outcome, status)| (Step::Manifest, *outcome, *status)));
+        .max_by_key(|(_, (finding, _))| severity(finding.outcome));
+    steps.extend(worst.map(|(_, (finding, status))| (Step::Manifest, finding.outcome, *status)));
 
     Judgement {
-        ping,
+        provider,
+        ping: ping.outcome,
         up: pinged.is_some_and(|one| one.answer.as_ref().is_ok_and(is_registry)),
         login,
         manifests: judged
             .into_iter()
-            .map(|(manifest, outcome, _)| (manifest, outcome))
+            .map(|(manifest, (finding, _))| (manifest, finding))
             .collect(),
         steps,
         retry_after: exchange
@@ -176,16 +190,23 @@ pub fn classify(exchange: &Exchange) -> Judgement {
     }
 }
 
+/// Whether several things have this status for a manifest, and only the body tells them apart.
+pub(super) fn body_decides(provider: Provider, status: u16) -> bool {
+    table::body_decides(provider, status)
+}
+
 /// The login where an open `/v2/` takes any and a manifest is guarded with Basic: asked for without
 /// a credential it was refused, and the next answer, to the credential, tells. 401 may mean missing
 /// permission too; but nowhere else does this registry look at a login, and one that may be wrong
 /// is not to be sent every quarter of an hour.
-fn login_by_manifest(
-    exchange: &Exchange,
-    scheme: Option<Scheme>,
-) -> Option<(Outcome, Option<u16>)> {
+fn login_by_manifest(exchange: &Exchange, scheme: Option<Scheme>) -> Option<Judged> {
+    const MAY_MEAN: &[Situation] = &[
+        Situation::WrongPassword,
+        Situation::ExpiredCredential,
+        Situation::NoRight,
+    ];
     let status_of = |asked: &Asked| match asked.purpose {
-        Purpose::Head => status(asked),
+        Purpose::Head | Purpose::Get => status(asked),
         Purpose::AnonymousPing
         | Purpose::Login
         | Purpose::ScopedToken
@@ -195,29 +216,44 @@ fn login_by_manifest(
     let mut pairs = exchange.asked.windows(2);
     let guarded = pairs
         .find(|pair| pair[0].manifest == pair[1].manifest && status_of(&pair[0]) == Some(401))?;
-    match (scheme, status_of(&guarded[1])?) {
-        (Some(Scheme::Basic), 200) => Some((Outcome::Ok, Some(200))),
-        (Some(Scheme::Basic), 401) => Some((Outcome::Unauthorized, Some(401))),
-        _ => None,
-    }
+    let finding = match (scheme, status_of(&guarded[1])?) {
+        (Some(Scheme::Basic), 200) => Finding::plain(Outcome::Ok),
+        (Some(Scheme::Basic), 401) => Finding {
+            may_mean: MAY_MEAN,
+            ..Finding::plain(Outcome::Unauthorized)
+        },
+        _ => return None,
+    };
+    Some((finding, status_of(&guarded[1])))
 }
 
-/// The last word about each manifest, in the order in which they were first asked for.
-fn manifests(exchange: &Exchange, login: Option<Outcome>) -> Vec<(Manifest, Outcome, Option<u16>)> {
-    let mut judged: Vec<(Manifest, Outcome, Option<u16>)> = Vec::new();
+/// The last word about each manifest, in the order in which they were first asked for. A `GET` that
+/// brought no answer leaves what its `HEAD` had brought.
+fn manifests(
+    exchange: &Exchange,
+    provider: Provider,
+    login: Option<Finding>,
+) -> Vec<(Manifest, Judged)> {
+    let mut judged: Vec<(Manifest, Judged)> = Vec::new();
     for asked in &exchange.asked {
         let Some(manifest) = &asked.manifest else {
             continue;
         };
-        let outcome = of(&asked.answer, |answer| match asked.purpose {
-            Purpose::ScopedToken | Purpose::AnonymousToken => of_scoped_token(login, answer),
-            Purpose::AnonymousHead => of_anonymous(answer),
-            Purpose::Head | Purpose::AnonymousPing | Purpose::Login => of_manifest(login, answer),
+        let finding = of(&asked.answer, |answer| match asked.purpose {
+            Purpose::ScopedToken | Purpose::AnonymousToken => {
+                of_scoped_token(provider, login, answer)
+            }
+            Purpose::AnonymousHead => of_anonymous(provider, answer),
+            Purpose::Head | Purpose::Get | Purpose::AnonymousPing | Purpose::Login => {
+                of_manifest(provider, login, answer)
+            }
         });
-        let row = (manifest.clone(), outcome, status(asked));
-        match judged.iter_mut().find(|(known, ..)| known == manifest) {
-            Some(known) => *known = row,
-            None => judged.push(row),
+        let row = (finding, status(asked));
+        let adds_nothing = asked.purpose == Purpose::Get && asked.answer.is_err();
+        match judged.iter_mut().find(|(known, _)| known == manifest) {
+            Some(_) if adds_nothing => {}
+            Some((_, known)) => *known = row,
+            None => judged.push((manifest.clone(), row)),
         }
     }
     judged
@@ -227,10 +263,10 @@ fn status(asked: &Asked) -> Option<u16> {
     asked.answer.as_ref().ok().map(|answer| answer.status)
 }
 
-fn of(answer: &Result<Response, NetworkFault>, judge: impl Fn(&Response) -> Outcome) -> Outcome {
+fn of(answer: &Result<Response, NetworkFault>, judge: impl Fn(&Response) -> Finding) -> Finding {
     match answer {
         Ok(response) => judge(response),
-        Err(fault) => of_fault(*fault),
+        Err(fault) => Finding::plain(of_fault(*fault)),
     }
 }
 
@@ -249,95 +285,82 @@ fn is_registry(answer: &Response) -> bool {
     answer.speaks_registry || (answer.status == 401 && !answer.challenges.is_empty())
 }
 
-fn of_ping(answer: &Response) -> Outcome {
-    match answer.status {
+fn of_ping(provider: Provider, answer: &Response) -> Finding {
+    if let Some(told) = by_table(provider, At::Ping, answer) {
+        return told;
+    }
+    Finding::plain(match answer.status {
         200 | 401 if is_registry(answer) => Outcome::Ok,
         403 if is_registry(answer) => Outcome::Forbidden,
         404 => Outcome::NotFound,
-        429 => of_too_many(answer),
         _ => Outcome::RegistryError,
-    }
+    })
 }
 
-fn of_login(scheme: Option<Scheme>, answer: &Response) -> Outcome {
+fn of_login(provider: Provider, scheme: Option<Scheme>, answer: &Response) -> Finding {
+    let is_good = match scheme {
+        Some(Scheme::Bearer) => answer.token,
+        Some(Scheme::Basic) => is_registry(answer),
+        Some(Scheme::Other) | None => false,
+    };
     match answer.status {
-        200 if scheme == Some(Scheme::Bearer) && answer.token => Outcome::Ok,
-        200 if scheme == Some(Scheme::Basic) && is_registry(answer) => Outcome::Ok,
-        // a page with 401 is nginx before a registry, and means it
-        401 => of_refusal(answer, Outcome::Unauthorized),
-        // a page with 403 is a firewall, which knows nothing of credentials
-        403 if !answer.html => of_refusal(answer, Outcome::Forbidden),
-        429 => of_too_many(answer),
+        200 if is_good => Finding::plain(Outcome::Ok),
         // 404 at a token endpoint says that there is none; nothing about the credential
-        _ => Outcome::RegistryError,
+        _ => told_or_error(provider, At::Login, answer),
     }
 }
 
 /// The login went well, so a refusal here is one of this repository. Harbor gives 200 and an
 /// anonymous token instead, and the manifest tells.
-fn of_scoped_token(login: Option<Outcome>, answer: &Response) -> Outcome {
-    match answer.status {
-        401 => of_missing_right(login, answer),
-        403 if !answer.html => of_refusal(answer, Outcome::Forbidden),
-        429 => of_too_many(answer),
-        _ => Outcome::RegistryError,
-    }
+fn of_scoped_token(provider: Provider, login: Option<Finding>, answer: &Response) -> Finding {
+    let at = match is_good(login) {
+        true => At::Token,
+        false => At::TokenForNobody,
+    };
+    told_or_error(provider, at, answer)
 }
 
-fn of_manifest(login: Option<Outcome>, answer: &Response) -> Outcome {
-    let says = |error| answer.challenges.iter().any(|one| one.error == Some(error));
+fn of_manifest(provider: Provider, login: Option<Finding>, answer: &Response) -> Finding {
+    let at = match is_good(login) {
+        true => At::Manifest,
+        false => At::ManifestForNobody,
+    };
     match answer.status {
-        200 => Outcome::Ok,
-        // The token is a second old: its clock or its keys are not the token server's.
-        401 if says(ChallengeError::InvalidToken) => Outcome::RegistryError,
-        401 if says(ChallengeError::InsufficientScope) => Outcome::Forbidden,
-        401 => of_missing_right(login, answer),
-        403 if !answer.html => of_refusal(answer, Outcome::Forbidden),
-        404 if !answer.html => Outcome::NotFound,
-        429 => of_too_many(answer),
+        200 => Finding::plain(Outcome::Ok),
         // 3xx to another host is legal and is not followed: it tells nothing either way.
-        _ => Outcome::RegistryError,
+        _ => told_or_error(provider, at, answer),
     }
 }
 
 /// That anybody may read is believed of a registry alone: a portal gives its page to anybody too.
-fn of_anonymous(answer: &Response) -> Outcome {
+fn of_anonymous(provider: Provider, answer: &Response) -> Finding {
     match answer.status {
-        200 if !is_registry(answer) => Outcome::RegistryError,
-        _ => of_manifest(None, answer),
+        200 if !is_registry(answer) => Finding::plain(Outcome::RegistryError),
+        _ => of_manifest(provider, None, answer),
     }
 }
 
-/// 401 after a good login is missing permission (distribution, Harbor, Quay, every Basic registry);
-/// without one it is what it says.
-fn of_missing_right(login: Option<Outcome>, answer: &Response) -> Outcome {
-    match login {
-        Some(Outcome::Ok) => of_refusal(answer, Outcome::Forbidden),
-        _ => of_refusal(answer, Outcome::Unauthorized),
-    }
+fn is_good(login: Option<Finding>) -> bool {
+    login.is_some_and(|login| login.outcome == Outcome::Ok)
 }
 
+/// Says itself that logins are held back: no quota.
 fn is_lockout(answer: &Response) -> bool {
-    answer.phrases.contains(&Phrase::TooManyFailedLogins)
+    let says = |phrase| answer.phrases.contains(&phrase);
+    says(Phrase::TooManyFailedLogins) || says(Phrase::LoginBlocked)
 }
 
-fn of_refusal(answer: &Response, plain: Outcome) -> Outcome {
-    if is_lockout(answer) {
-        Outcome::LockedOut
-    } else if answer.phrases.contains(&Phrase::TokenExpired) {
-        Outcome::Expired
-    } else {
-        plain
-    }
+fn told_or_error(provider: Provider, at: At, answer: &Response) -> Finding {
+    by_table(provider, at, answer).unwrap_or(Finding::plain(Outcome::RegistryError))
 }
 
-/// Docker Hub's lockout is a 429 too (docker/hub-feedback#814).
-fn of_too_many(answer: &Response) -> Outcome {
-    if is_lockout(answer) {
-        Outcome::LockedOut
-    } else {
-        Outcome::RateLimited
+/// A page with 401 is nginx before a registry, and means it. One with 403 is a firewall, one with 404
+/// some other site: they know nothing of credentials.
+fn by_table(provider: Provider, at: At, answer: &Response) -> Option<Finding> {
+    if answer.html && matches!(answer.status, 403 | 404) {
+        return None;
     }
+    table::look_up(provider, at, answer)
 }
 
 /// What a request without an answer comes to.

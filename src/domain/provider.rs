@@ -1,7 +1,9 @@
-//! Which product serves a registry, as far as its host name tells.
-//!
-//! Self-hosted products have any name: they are `unknown` here.
+//! Which product serves a registry: by the host name of those that have one, by the way it asks for
+//! credentials for the rest.
 
+mod answer;
+
+use super::exchange::Asked;
 use super::image::Registry;
 
 /// The `provider` label.
@@ -19,12 +21,20 @@ pub enum Provider {
     Google,
     /// Azure Container Registry.
     Acr,
-    /// quay.io.
+    /// Quay, quay.io too.
     Quay,
-    /// GitLab.com.
+    /// Harbor.
+    Harbor,
+    /// GitLab's container registry, GitLab.com too.
     Gitlab,
-    /// JFrog's cloud.
+    /// JFrog Artifactory, its cloud too.
     Jfrog,
+    /// Sonatype Nexus Repository.
+    Nexus,
+    /// zot.
+    Zot,
+    /// distribution (`registry:2`, `registry:3`), or something that answers as it does.
+    Distribution,
     /// DigitalOcean.
     DigitalOcean,
     /// Oracle Cloud.
@@ -39,7 +49,7 @@ pub enum Provider {
 
 impl Provider {
     /// Every provider.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::DockerHub,
         Self::Ghcr,
         Self::Ecr,
@@ -47,8 +57,12 @@ impl Provider {
         Self::Google,
         Self::Acr,
         Self::Quay,
+        Self::Harbor,
         Self::Gitlab,
         Self::Jfrog,
+        Self::Nexus,
+        Self::Zot,
+        Self::Distribution,
         Self::DigitalOcean,
         Self::Ocir,
         Self::Ibm,
@@ -66,8 +80,12 @@ impl Provider {
             Self::Google => "google",
             Self::Acr => "acr",
             Self::Quay => "quay",
+            Self::Harbor => "harbor",
             Self::Gitlab => "gitlab",
             Self::Jfrog => "jfrog",
+            Self::Nexus => "nexus",
+            Self::Zot => "zot",
+            Self::Distribution => "distribution",
             Self::DigitalOcean => "digitalocean",
             Self::Ocir => "ocir",
             Self::Ibm => "ibm",
@@ -76,9 +94,19 @@ impl Provider {
         }
     }
 
-    /// From the host name.
-    pub fn of(registry: &Registry) -> Self {
-        let host = registry.as_str();
+    /// Who answered. A host name that belongs to a provider is believed before anything that its
+    /// answers say: whoever controls the name controls the answers, not the other way round. Any
+    /// other name is `unknown` until an anonymous ping was answered.
+    pub fn of(registry: &Registry, asked: &[Asked]) -> Self {
+        match Self::named(registry) {
+            Self::Unknown => answer::answering(asked),
+            named => named,
+        }
+    }
+
+    /// From the host name alone.
+    pub fn named(registry: &Registry) -> Self {
+        let host = registry.host();
         let is_ecr = || {
             host.contains(".dkr.ecr.")
                 && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"))
@@ -98,10 +126,45 @@ impl Provider {
             _ if host.ends_with(".jfrog.io") => Self::Jfrog,
             _ if host.ends_with(".ocir.io") => Self::Ocir,
             _ if host.ends_with(".icr.io") => Self::Ibm,
-            _ if host.ends_with(".aliyuncs.com") => Self::Alibaba,
+            _ if is_alibaba(host) => Self::Alibaba,
             _ => Self::Unknown,
         }
     }
+
+    /// A GET of a manifest costs nobody a pull: nothing is counted there, and nothing stands behind
+    /// it from which a GET would make it pull. Every product that can be a cache of Docker Hub may
+    /// be one.
+    pub fn gives_manifests_free(self) -> bool {
+        match self {
+            Self::Ghcr
+            | Self::EcrPublic
+            | Self::Gitlab
+            | Self::DigitalOcean
+            | Self::Ocir
+            | Self::Ibm
+            | Self::Alibaba => true,
+            // counts them
+            Self::DockerHub => false,
+            // pull-through cache rules, remote repositories, proxy projects and organisations
+            Self::Ecr
+            | Self::Google
+            | Self::Acr
+            | Self::Quay
+            | Self::Harbor
+            | Self::Jfrog
+            | Self::Nexus
+            | Self::Zot
+            | Self::Distribution => false,
+            Self::Unknown => false,
+        }
+    }
+}
+
+/// `registry.cn-hangzhou.aliyuncs.com`, `registry-vpc...`, `<name>-registry.<region>.cr.aliyuncs.com`;
+/// other names below `aliyuncs.com` are anybody's.
+fn is_alibaba(host: &str) -> bool {
+    host.ends_with(".cr.aliyuncs.com")
+        || (host.starts_with("registry") && host.ends_with(".aliyuncs.com"))
 }
 
 #[cfg(test)]
@@ -122,9 +185,19 @@ mod tests {
             ("team.azurecr.io", Provider::Acr),
             ("azurecr.io.example.com", Provider::Unknown),
             ("registry.example.com:5000", Provider::Unknown),
+            ("ghcr.io:443", Provider::Ghcr),
+            ("team.jfrog.io", Provider::Jfrog),
+            ("fra.ocir.io", Provider::Ocir),
+            ("us.icr.io", Provider::Ibm),
+            ("registry-vpc.cn-hangzhou.aliyuncs.com", Provider::Alibaba),
+            (
+                "team-registry.cn-hangzhou.cr.aliyuncs.com",
+                Provider::Alibaba,
+            ),
+            ("bucket.oss-cn-hangzhou.aliyuncs.com", Provider::Unknown),
         ] {
             assert_eq!(
-                Provider::of(&Registry::from_domain(host)),
+                Provider::named(&Registry::from_domain(host)),
                 expected,
                 "{host}"
             );

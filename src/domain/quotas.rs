@@ -72,10 +72,12 @@ impl Quotas {
         judgement: &Judgement,
         now: DateTime<Utc>,
     ) {
-        let there = (manifest.clone(), Outcome::Ok);
+        let mut judged = judgement.manifests.iter();
+        let was_there =
+            judged.any(|(of, finding)| of == manifest && finding.outcome == Outcome::Ok);
         let looked = Looked {
             manifest: manifest.clone(),
-            was_there: judgement.manifests.contains(&there),
+            was_there,
             at: now,
         };
         self.looked.insert(registry.clone(), looked);

@@ -13,7 +13,8 @@ use super::certificate::{Certificate, Certificates};
 use super::cluster::Group;
 use super::exchange::{Manifest, NetworkFault, Step};
 use super::image::Registry;
-use super::outcome::{self, Judgement, Outcome};
+use super::outcome::{self, Finding, Judgement, Outcome, Situation};
+use super::provider::Provider;
 
 /// A refused login is asked again after this, then after that, then always after the last
 /// (docs/promises.md): the first is the confirmation.
@@ -24,7 +25,7 @@ const AFTER_CONFIRMED: [Duration; 2] = [Duration::from_secs(3600), Duration::fro
 pub struct Verdict {
     works: Option<bool>,
     refusal: Option<Refusal>,
-    last_login: Option<Outcome>,
+    last_login: Option<Finding>,
     fault: Option<NetworkFault>,
     steps: Vec<(Step, Outcome, Option<u16>)>,
     repositories: BTreeMap<Manifest, Probed>,
@@ -43,7 +44,7 @@ struct Refusal {
 /// The last answer for one manifest.
 #[derive(Clone, Copy, Debug)]
 struct Probed {
-    outcome: Outcome,
+    finding: Finding,
     at: DateTime<Utc>,
 }
 
@@ -55,16 +56,14 @@ impl Verdict {
         self.steps.clone_from(&judgement.steps);
         self.last_login = judgement.login;
         self.fault = judgement.fault;
-        for (manifest, outcome) in &judgement.manifests {
-            self.repositories.insert(
-                manifest.clone(),
-                Probed {
-                    outcome: *outcome,
-                    at: now,
-                },
-            );
+        for (manifest, finding) in &judgement.manifests {
+            let probed = Probed {
+                finding: *finding,
+                at: now,
+            };
+            self.repositories.insert(manifest.clone(), probed);
         }
-        match judgement.login {
+        match judgement.login.map(|login| login.outcome) {
             Some(Outcome::Ok) => {
                 self.works = Some(true);
                 self.refusal = None;
@@ -78,7 +77,10 @@ impl Verdict {
     /// The date inside the credential has passed: a conclusive `expired`, with nothing sent.
     pub fn record_expired_inside(&mut self, expired: DateTime<Utc>) {
         self.works = Some(false);
-        self.last_login = Some(Outcome::Expired);
+        self.last_login = Some(Finding {
+            may_mean: &[Situation::ExpiredCredential],
+            ..Finding::plain(Outcome::Expired)
+        });
         self.fault = None;
         self.steps = vec![(Step::Token, Outcome::Expired, None)];
         self.refusal.get_or_insert(Refusal {
@@ -116,6 +118,11 @@ impl Verdict {
 
     /// The outcome of the newest login, conclusive or not.
     pub fn last_login(&self) -> Option<Outcome> {
+        self.last_login.map(|login| login.outcome)
+    }
+
+    /// The newest login with all that its answer leaves open.
+    pub fn login_finding(&self) -> Option<Finding> {
         self.last_login
     }
 
@@ -168,7 +175,13 @@ impl Verdict {
 
     /// The last answer for one manifest.
     pub fn manifest(&self, manifest: &Manifest) -> Option<Outcome> {
-        self.repositories.get(manifest).map(|probed| probed.outcome)
+        self.manifest_finding(manifest)
+            .map(|finding| finding.outcome)
+    }
+
+    /// The same with all that the answer leaves open.
+    pub fn manifest_finding(&self, manifest: &Manifest) -> Option<Finding> {
+        self.repositories.get(manifest).map(|probed| probed.finding)
     }
 
     /// Of the manifests in use, those to ask now: never asked first, then the longest ago.
@@ -224,6 +237,17 @@ pub struct RegistryStanding {
     pub fault: Option<NetworkFault>,
     /// What its hosts showed, in pings and logins.
     pub certificates: Certificates,
+    /// Who last answered in a way that told; `None` before.
+    pub provider: Option<Provider>,
+}
+
+impl RegistryStanding {
+    /// An answer that does not tell, such as none, leaves what was known.
+    fn recognise(&mut self, provider: Provider) {
+        if provider != Provider::Unknown {
+            self.provider = Some(provider);
+        }
+    }
 }
 
 /// All verdicts of this process.
@@ -263,6 +287,7 @@ impl Verdicts {
     pub fn pinged(&mut self, registry: &Registry, judgement: &Judgement) -> bool {
         let standing = self.registries.entry(registry.clone()).or_default();
         let was_up = standing.up;
+        standing.recognise(judgement.provider);
         standing.last_ping = Some(judgement.ping);
         standing.fault = judgement.fault;
         standing.up = (judgement.ping != Outcome::Blocked).then_some(judgement.up);
@@ -273,6 +298,20 @@ impl Verdicts {
     pub fn saw(&mut self, registry: &Registry, certificates: &[Certificate], now: DateTime<Utc>) {
         let standing = self.registries.entry(registry.clone()).or_default();
         standing.certificates.saw(certificates, now);
+    }
+
+    /// Who serves a registry: by its host name, or as its answers told.
+    pub fn provider(&self, registry: &Registry) -> Provider {
+        let told = self.registries.get(registry);
+        told.and_then(|standing| standing.provider)
+            .unwrap_or_else(|| Provider::named(registry))
+    }
+
+    /// Takes in who answered a conversation.
+    pub fn recognise(&mut self, registry: &Registry, provider: Provider) {
+        if let Some(standing) = self.registries.get_mut(registry) {
+            standing.recognise(provider);
+        }
     }
 
     /// Nobody names the registry any more.

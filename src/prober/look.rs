@@ -100,10 +100,15 @@ impl Prober {
         now: DateTime<Utc>,
     ) {
         self.metrics.probe.looked(exchange);
+        let outcomes: Vec<_> = judgement
+            .manifests
+            .iter()
+            .map(|(manifest, finding)| (manifest.clone(), finding.outcome))
+            .collect();
         let public = self.shared.update(|state| {
             self.own_quota.looked(state, registry, judgement, now);
             let anonymous = &mut state.verdicts.anonymous;
-            anonymous.record(registry, &judgement.manifests)
+            anonymous.record(registry, &outcomes)
         });
         if public > 0 {
             info!(%registry, repositories = public, "A refused login stands before public images");

@@ -2,13 +2,14 @@
 
 mod quota;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use chrono::{DateTime, Utc};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use secrecy::SecretString;
 use serde::Deserialize;
 
 pub(super) use quota::payer;
 
+use super::{marks, retry_after};
 use crate::domain::challenge::Challenge;
 use crate::domain::exchange::{ErrorCode, Phrase, Response};
 
@@ -40,6 +41,12 @@ const PHRASES: &[(&str, Phrase)] = &[
         "reached your unauthenticated pull rate limit",
         Phrase::PullLimit,
     ),
+    (
+        "blocked due to recurrent login failures",
+        Phrase::LoginBlocked,
+    ),
+    ("is not allowed access", Phrase::AddressNotAllowed),
+    ("authentication required", Phrase::AuthenticationRequired),
 ];
 
 /// The facts of an answer to a request without a credential.
@@ -56,9 +63,10 @@ pub(super) fn read(raw: &Raw<'_>) -> Response {
         html,
         codes: errors.as_ref().map(Errors::known).unwrap_or_default(),
         phrases: phrases(&text),
-        retry_after: retry_after(raw.headers, raw.at),
+        retry_after: retry_after::read(raw, &text),
         rate_limit: quota::read(raw.status, raw.headers, &text, raw.at),
         token: false,
+        marks: marks::read(raw.headers),
     }
 }
 
@@ -132,6 +140,9 @@ fn phrases(text: &str) -> Vec<Phrase> {
         .filter(|(needle, _)| text.contains(needle))
         .map(|(_, phrase)| *phrase)
         .collect();
+    if text.trim() == "forbidden" {
+        found.push(Phrase::BareForbidden);
+    }
     found.dedup();
     found
 }
@@ -151,18 +162,6 @@ fn is_html(headers: &HeaderMap, text: &str) -> bool {
 fn is_bare_or_json(body: &[u8]) -> bool {
     body.iter().all(u8::is_ascii_whitespace)
         || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
-}
-
-/// Seconds or an HTTP date; anything else, such as `485009h`, is none.
-fn retry_after(headers: &HeaderMap, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let delta = TimeDelta::try_seconds(text.parse().ok()?)?;
-        return at.checked_add_signed(delta);
-    }
-    // IMF-fixdate, the one form that may be sent, is RFC 2822's with GMT
-    let date = DateTime::parse_from_rfc2822(text).ok()?;
-    Some(date.with_timezone(&Utc))
 }
 
 #[cfg(test)]
@@ -258,31 +257,15 @@ mod tests {
             &[],
             &[Phrase::PullLimit],
         );
+        check(
+            r#"{"errors":[{"status":403,"message":"This request is blocked due to recurrent login failures, please try again in 5 seconds"}]}"#,
+            &[],
+            &[Phrase::LoginBlocked],
+        );
+        check("Forbidden\n", &[], &[Phrase::BareForbidden]);
+        check("access forbidden", &[], &[]);
         check("the certificate has expired", &[], &[]);
         check("", &[], &[]);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let check = |text: &str, expected: Option<&str>| {
-            let read = read_one(429, &[("retry-after", text)], "").retry_after;
-            let expected = expected.map(|text| text.parse::<DateTime<Utc>>().unwrap());
-            assert_eq!(read, expected, "{text}");
-        };
-        check("0", Some("2026-11-23T08:00:00Z"));
-        check("120", Some("2026-11-23T08:02:00Z"));
-        check(" 120 ", Some("2026-11-23T08:02:00Z"));
-        check(
-            "Mon, 23 Nov 2026 09:00:00 GMT",
-            Some("2026-11-23T09:00:00Z"),
-        );
-        check("485009h", None);
-        check("-5", None);
-        check("1.5", None);
-        check("", None);
-        check("99999999999999999999", None);
-        check("9223372036854775", None);
-        check("soon", None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! 1. `GET /v2/` without a credential: is it there, is it a registry, how does it want to be asked?
 //! 2. The login: for Bearer the token endpoint **without a scope** (with one, Harbor gives wrong
 //!    passwords an anonymous token), for Basic `GET /v2/` again.
-//! 3. If that worked, `HEAD` of each manifest, for Bearer with a token of its own scope.
+//! 3. If that worked, `HEAD` of each manifest, for Bearer with a token of its own scope; `GET` where
+//!    [`manifest_request`] says so.
 //!
 //! Without a credential there is no login, and 3 is asked for nobody.
 //!
@@ -22,6 +23,7 @@ use crate::domain::exchange::{
     Asked, ChallengeFault, Exchange, Manifest, NetworkFault, Purpose, Response, Step, TlsFault,
 };
 use crate::domain::image::Registry;
+use crate::domain::manifest_request;
 use crate::domain::policy::{Contact, Policy, Reach, Rule};
 
 /// What containerd accepts as a manifest (core/remotes/docker/resolver.go); schema 1 is gone.
@@ -200,9 +202,30 @@ impl<'a> Conversation<'a> {
                 }
             }
         };
-        let ask = self.ask_head(manifest, authorization);
-        let answer = go_on(self.send(for_head, Some(manifest), ask).await)?;
-        Flow::Continue(Some(answer.response))
+        let purpose = match for_head {
+            Purpose::Head => manifest_request::next(self.registry, &self.asked),
+            for_nobody => for_nobody,
+        };
+        let mut answer = self.read(purpose, manifest, authorization.clone()).await?;
+        if manifest_request::is_get_due(self.registry, &self.asked) {
+            answer = self.read(Purpose::Get, manifest, authorization).await?;
+        }
+        Flow::Continue(Some(answer))
+    }
+
+    async fn read(
+        &mut self,
+        purpose: Purpose,
+        manifest: &Manifest,
+        authorization: Option<HeaderValue>,
+    ) -> Flow<Response> {
+        let method = match purpose {
+            Purpose::Get => Method::GET,
+            _ => Method::HEAD,
+        };
+        let ask = self.ask_manifest(method, manifest, authorization);
+        let answer = go_on(self.send(purpose, Some(manifest), ask).await)?;
+        Flow::Continue(answer.response)
     }
 
     /// Reads the challenge that is followed. What cannot be followed is noted where it hurts: the
@@ -235,8 +258,9 @@ impl<'a> Conversation<'a> {
         self.send(purpose, None, ask).await
     }
 
-    fn ask_head(
+    fn ask_manifest(
         &self,
+        method: Method,
         manifest: &Manifest,
         authorization: Option<HeaderValue>,
     ) -> Result<Ask, NetworkFault> {
@@ -248,7 +272,7 @@ impl<'a> Conversation<'a> {
                 .push(&manifest.reference);
         }
         Ok(Ask {
-            method: Method::HEAD,
+            method,
             url,
             contact,
             accept: Some(MANIFEST_TYPES),
@@ -351,6 +375,7 @@ impl<'a> Conversation<'a> {
                 Purpose::Login => Step::Token,
                 Purpose::ScopedToken
                 | Purpose::Head
+                | Purpose::Get
                 | Purpose::AnonymousToken
                 | Purpose::AnonymousHead => Step::Manifest,
             },

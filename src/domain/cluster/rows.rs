@@ -12,7 +12,6 @@ use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::Step;
 use crate::domain::expiry::Expiry;
 use crate::domain::outcome::Outcome;
-use crate::domain::provider::Provider;
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{
     CredentialRow, GroupRow, Listed, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped, Unsorted,
@@ -102,7 +101,7 @@ impl Cluster {
                     key: holder.key.clone(),
                     registry: group.registry.clone(),
                     kind: entry.kind.as_str(),
-                    provider: Provider::of(&group.registry).as_str(),
+                    provider: verdicts.provider(&group.registry).as_str(),
                     credential: label.clone(),
                     skipped: self.skipped(group, &entry.expiry, verdict, listed, now),
                     valid: works(verdict, &entry.expiry, now),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::exchange::{ChallengeFault, DnsFault, Stage, TlsFault};
+use super::super::exchange::{ChallengeFault, DnsFault, Phrase, Stage, TlsFault};
 use super::super::image::Registry;
 use super::super::policy::Rule;
 use super::*;
@@ -65,9 +65,11 @@ fn asked(purpose: Purpose, of: Option<usize>, answer: Answer) -> Asked {
     let step = match purpose {
         Purpose::AnonymousPing => Step::Ping,
         Purpose::Login => Step::Token,
-        Purpose::ScopedToken | Purpose::Head | Purpose::AnonymousToken | Purpose::AnonymousHead => {
-            Step::Manifest
-        }
+        Purpose::ScopedToken
+        | Purpose::Head
+        | Purpose::Get
+        | Purpose::AnonymousToken
+        | Purpose::AnonymousHead => Step::Manifest,
     };
     Asked {
         step,
@@ -92,13 +94,13 @@ fn render(judgement: &Judgement) -> String {
     let manifests: Vec<_> = judgement
         .manifests
         .iter()
-        .map(|(_, outcome)| outcome.as_str())
+        .map(|(_, finding)| finding.outcome.as_str())
         .collect();
     format!(
         "{} {} {} {}",
         judgement.ping.as_str(),
         if judgement.up { "up" } else { "down" },
-        word(judgement.login),
+        word(judgement.login.map(|login| login.outcome)),
         if manifests.is_empty() {
             "-".to_owned()
         } else {

@@ -155,11 +155,14 @@ pub(super) fn verdict(exchange: &Exchange) -> String {
         manifests,
         ..
     } = classify(exchange);
-    let manifests: Vec<_> = manifests.iter().map(|(_, one)| one.as_str()).collect();
+    let manifests: Vec<_> = manifests
+        .iter()
+        .map(|(_, one)| one.outcome.as_str())
+        .collect();
     format!(
         "{} {} {}",
         ping.as_str(),
-        login.map_or("-", |one| one.as_str()),
+        login.map_or("-", |one| one.outcome.as_str()),
         if manifests.is_empty() {
             "-".to_owned()
         } else {
