@@ -5,7 +5,8 @@ use crate::domain::exchange::{Exchange, Phrase, Purpose, Response};
 
 /// Where a quota is looked for: what a manifest says limits pulls, what a token endpoint says may.
 /// A ping's quota would be one of pings.
-const TELLING: [Purpose; 5] = [
+const TELLING: [Purpose; 6] = [
+    Purpose::Get,
     Purpose::Head,
     Purpose::AnonymousHead,
     Purpose::ScopedToken,
