@@ -3,5 +3,6 @@
 pub(crate) mod bench;
 mod certificates;
 mod conversation;
+mod exchanges;
 mod faults;
 mod policy;

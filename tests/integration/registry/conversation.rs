@@ -190,6 +190,59 @@ async fn a_refused_scope_is_no_refused_login() {
 }
 
 #[tokio::test]
+async fn a_manifest_is_got_where_head_is_not_served_and_pulls_are_not_counted() {
+    let bench = Bench::new();
+    let check = async |behaviour: Behaviour, head: Answer, expected: &str, methods: &[&str]| {
+        let behaviour = behaviour
+            .user("bot", PASSWORD)
+            .manifest("org/app", "1.0")
+            .manifest("org/app", "2.0")
+            .answer(Step::Manifest, head.once());
+        let registry = bench.start(behaviour).await;
+        let wants = ["org/app:1.0", "org/app:2.0"];
+        let exchange = bench.converse(registry.host(), "bot", &wants).await;
+        assert_eq!(verdict(&exchange), expected);
+        let mut requests = registry.requests();
+        requests.retain(|request| request.step == Step::Manifest);
+        let asked: Vec<_> = requests.iter().map(|one| one.method.as_str()).collect();
+        assert_eq!(asked, methods);
+    };
+    let no_head = || Answer::status(405);
+    let get = ["HEAD", "GET", "GET"];
+    check(Behaviour::ghcr(), no_head(), "ok ok ok,ok", &get).await;
+    check(Behaviour::ghcr(), Answer::status(501), "ok ok ok,ok", &get).await;
+    // a proxy that knows no HEAD of this one; the next is asked as ever
+    let once = ["HEAD", "GET", "HEAD"];
+    check(Behaviour::ghcr(), Answer::status(404), "ok ok ok,ok", &once).await;
+    let by_registry = Answer::status(404).header("docker-distribution-api-version", "registry/2.0");
+    let head = ["HEAD", "HEAD"];
+    check(Behaviour::ghcr(), by_registry, "ok ok not_found,ok", &head).await;
+    // a GET would be a pull there, or may be one from there
+    let told_nothing = "ok ok registry_error,ok";
+    check(Behaviour::docker_hub(), no_head(), told_nothing, &head).await;
+    check(Behaviour::harbor(), no_head(), told_nothing, &head).await;
+    check(Behaviour::bearer(), no_head(), told_nothing, &head).await;
+    let counted = no_head().header("ratelimit-limit", "100;w=21600");
+    check(Behaviour::ghcr(), counted, told_nothing, &head).await;
+    let limited = Answer::too_many_requests(1);
+    check(Behaviour::ghcr(), limited, "ok ok rate_limited", &["HEAD"]).await;
+}
+
+#[tokio::test]
+async fn of_a_manifest_that_is_got_little_is_read() {
+    let bench = Bench::impatient();
+    let behaviour = Behaviour::ghcr()
+        .user("bot", PASSWORD)
+        .answer(Step::Manifest, Answer::status(405).once())
+        .answer(Step::Manifest, Answer::status(200).huge_body(1 << 26));
+    let registry = bench.start(behaviour).await;
+    let exchange = bench
+        .converse(registry.host(), "bot", &["org/app:1.0"])
+        .await;
+    assert_eq!(verdict(&exchange), "ok ok ok");
+}
+
+#[tokio::test]
 async fn an_open_registry_judges_no_login() {
     let bench = Bench::new();
     let registry = bench
