@@ -229,6 +229,20 @@ async fn one_namespace_with_a_revoked_secret_fails_and_only_it() {
 }
 
 #[tokio::test]
+async fn a_product_is_shown_by_its_answers_and_kept_while_it_gives_none() {
+    let answers = Behaviour::harbor().user("bot", "right");
+    let registry = Registry::start(answers.manifest("team/app", "1")).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "right"));
+    assert_eq!(world.credential("a").provider, "unknown", "not asked yet");
+    world.step().await;
+    assert_eq!(world.credential("a").provider, "harbor");
+    registry.answer(On::Any, Answer::status(503).html("<html>"));
+    world.pass(INTERVAL).await;
+    assert_eq!(world.credential("a").provider, "harbor");
+}
+
+#[tokio::test]
 async fn two_thousand_copies_are_one_login_per_interval_and_two_thousand_results() {
     let registry = Registry::start(bearer()).await;
     let mut world = World::with(|probe| probe.ping_interval = Duration::from_secs(86_400));
