@@ -1,6 +1,6 @@
 //! What the facts of a conversation mean.
 //!
-//! [`classify`] alone judges: a new registry quirk is a row of its [table](table) and of
+//! [`classify`] alone judges: a new registry quirk is a row of its [table] and of
 //! docs/registries.md, never a change of I/O.
 
 mod situation;
