@@ -4,6 +4,7 @@
 //! A [`Report`] is a value, made from what was held and what was answered; `table` and `json` write
 //! it. It holds names, closed words and dates: nothing of a credential.
 
+mod doubt;
 mod image;
 pub mod json;
 mod lines;
@@ -21,7 +22,7 @@ use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, Situation};
 use crate::domain::rows::{ReferenceRow, Rows, Skipped};
 use crate::domain::verdict::Verdicts;
 pub use image::{Candidate, ImageReport, Near};
@@ -68,6 +69,8 @@ pub struct Line {
     pub answer: Answer,
     /// What exactly, where there was no answer.
     pub fault: Option<NetworkFault>,
+    /// All that its refusal may mean.
+    pub may_mean: &'static [Situation],
     /// What is wrong with it, the worst first.
     pub faults: FaultSet,
     /// Until when it works.

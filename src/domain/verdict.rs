@@ -121,9 +121,12 @@ impl Verdict {
         self.last_login.map(|login| login.outcome)
     }
 
-    /// The newest login with all that its answer leaves open.
-    pub fn login_finding(&self) -> Option<Finding> {
-        self.last_login
+    /// What the newest login may mean, if this was its outcome.
+    pub fn left_open(&self, outcome: Option<Outcome>) -> &'static [Situation] {
+        match self.last_login {
+            Some(login) if Some(login.outcome) == outcome => login.may_mean,
+            Some(_) | None => &[],
+        }
     }
 
     /// The registry refuses the login, confirmed or not, or its date has passed.

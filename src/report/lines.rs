@@ -122,6 +122,7 @@ where
                     registry: Some(row.registry.as_str().to_owned()),
                     answer: self.answer(row.skipped, login.as_ref()),
                     fault: login.as_ref().and_then(|login| login.fault),
+                    may_mean: login.as_ref().map_or(&[], |login| login.may_mean),
                     refused_manifests: login.as_ref().map_or(0, refused_manifests),
                     anonymous: login.map(|login| login.anonymous).unwrap_or_default(),
                     ..line.clone()
@@ -175,6 +176,7 @@ impl Line {
             key: None,
             answer: Answer::Useless,
             fault: None,
+            may_mean: &[],
             faults: FaultSet::default(),
             expiry: Expiry::UNKNOWN,
             refused_manifests: 0,

@@ -3,7 +3,9 @@
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::printable::{printable, width};
-use super::{About, Answer, Asked, ImageReport, Line, Report, Standing, public, standing_of};
+use super::{
+    About, Answer, Asked, ImageReport, Line, Report, Standing, doubt, public, standing_of,
+};
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::{Confidence, Expiry};
@@ -39,6 +41,7 @@ pub fn write(report: &Report, colours: Colours) -> String {
     let mut parts = vec![
         about,
         notes(public::notes(&report.about).into_iter()),
+        notes(doubt::notes(&report.about).into_iter()),
         references(&report.references),
         notes(report.poisonous.iter().map(poisonous)),
         notes(report.notes.iter().map(|line| printable(line))),

@@ -212,6 +212,9 @@ async fn the_table_says_it_to_people() {
         below,
         [
             "",
+            "FILE, HOST/wrong: HOST refuses alike a wrong password and a credential that has \
+             expired or was revoked.",
+            "",
             "FILE: the kubelet uses none of its entries, and no other pull secret of a pod that \
              names it, until auth_placeholder is fixed.",
             "",

@@ -13,7 +13,7 @@ use crate::domain::exchange::{Manifest, NetworkFault, Step};
 use crate::domain::expiry::{Declared, Expiry, Sources};
 use crate::domain::image::{Reference, Registry};
 use crate::domain::keyring::Key;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, Situation};
 use crate::domain::verdict::{Verdict, Verdicts};
 
 /// What one Secret or file holds.
@@ -47,6 +47,8 @@ pub struct Held {
 pub struct Login {
     /// The newest answer to the login, or what kept it from happening.
     pub outcome: Option<Outcome>,
+    /// What that answer leaves open.
+    pub may_mean: &'static [Situation],
     /// What exactly, where there was no answer.
     pub fault: Option<NetworkFault>,
     /// There has been a conversation, even if the registry wanted no login.
@@ -159,6 +161,7 @@ impl Cluster {
                 let outcome = rows::outcome(verdict, &entry.expiry, now);
                 Login {
                     outcome,
+                    may_mean: verdict.map_or(&[], |verdict| verdict.left_open(outcome)),
                     fault: verdict.and_then(|verdict| verdict.fault_behind(outcome?)),
                     was_asked: verdict.is_some_and(Verdict::was_asked),
                     repositories: verdict

@@ -62,6 +62,23 @@ impl Situation {
             Self::NamespaceDisabled => "namespace_disabled",
         }
     }
+
+    /// The same for people, in the middle of a sentence.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::CredentialNeeded => "an image that is not public",
+            Self::WrongPassword => "a wrong password",
+            Self::ExpiredCredential => "a credential that has expired or was revoked",
+            Self::NoRight => "a missing right",
+            Self::RepositoryAbsent => "no such repository",
+            Self::TagAbsent => "no such tag",
+            Self::OverLimit => "too many requests",
+            Self::LockedOut => "an account that is locked",
+            Self::Withheld => "a policy of the registry",
+            Self::AddressRefused => "an address that may not ask",
+            Self::NamespaceDisabled => "a namespace that is switched off",
+        }
+    }
 }
 
 /// The verdict on one answer.

@@ -23,8 +23,8 @@ through the program's own client; `UPDATE=1 cargo test --test integration docs_r
 - `unauthorized` is what most registries say of a wrong password and of one that has expired alike. Where the credential
   has a date of its own, the exporter reads that and says `expired` without asking.
 - `forbidden` or `not_found` for a manifest is, at many registries, the one answer for \"private\" and \"not there\": check
-  the name before the right. The tables below name all that an answer may mean; so does `doubt` in the log line about a
-  login whose outcome changed.
+  the name before the right. The tables below name all that an answer may mean; of a refused login, so do `check` and
+  `doubt` in the log line about a login whose outcome changed.
 - `locked_out` is an account or an address that is held back after failed logins. It is not the quota, which is
   `rate_limited`. Find who still logs in with the old password before you do anything else: each try makes it longer.
 - `registry_error` says nothing about the credential.
