@@ -44,10 +44,7 @@ fn told_nothing(registry: &Registry, asked: &[Asked], answer: &Response) -> bool
     match answer.status {
         405 | 501 => true,
         404 => !answer.speaks_registry,
-        401 | 403 => {
-            let is_logged_in = asked.iter().any(is_good_login);
-            is_logged_in && outcome::body_decides(Provider::of(registry, asked), answer.status)
-        }
+        401 | 403 => outcome::body_decides(Provider::of(registry, asked), answer.status),
         _ => false,
     }
 }
@@ -57,12 +54,19 @@ fn is_good_login(one: &Asked) -> bool {
     one.purpose == Purpose::Login && status(one) == Some(200)
 }
 
+/// A `GET` is no pull, and asked for by somebody whom the registry knows.
 fn is_free(registry: &Registry, asked: &[Asked]) -> bool {
     let counts = |one: &Asked| match &one.answer {
-        Ok(answer) => answer.status == 429 || answer.marks.contains(&Mark::PullsCounted),
+        Ok(answer) => {
+            answer.status == 429
+                || answer.marks.contains(&Mark::PullsCounted)
+                || !answer.rate_limit.quotas.is_empty()
+        }
         Err(_) => false,
     };
-    Provider::of(registry, asked).gives_manifests_free() && !asked.iter().any(counts)
+    asked.iter().any(is_good_login)
+        && Provider::of(registry, asked).gives_manifests_free()
+        && !asked.iter().any(counts)
 }
 
 fn is_method_refused(status: Option<u16>) -> bool {
@@ -76,6 +80,7 @@ fn status(one: &Asked) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::super::exchange::{Manifest, Step};
+    use super::super::rate_limit::Quota;
     use super::*;
 
     fn asked(purpose: Purpose, answer: Response) -> Asked {
@@ -144,15 +149,20 @@ mod tests {
             ..by_registry(200)
         };
         let counted = asked(Purpose::Head, counted);
+        let mut told = by_registry(200);
+        told.rate_limit.quotas.push(Quota::default());
+        let told = asked(Purpose::Head, told);
         let limited = asked(Purpose::Head, of_status(429));
         assert!(is_due("ghcr.io", &[logged_in()], of_status(405)));
         assert!(!is_due("ghcr.io", &[logged_in(), counted], of_status(405)));
+        assert!(!is_due("ghcr.io", &[logged_in(), told], of_status(405)));
         assert!(!is_due("ghcr.io", &[logged_in(), limited], of_status(405)));
     }
 
     #[test]
-    fn a_refusal_without_a_login_is_not_asked_about_again() {
+    fn without_a_good_login_nothing_is_got() {
         assert!(!is_due("registry.gitlab.com", &[], of_status(403)));
+        assert!(!is_due("ghcr.io", &[], of_status(405)));
         assert!(!is_get_due(&Registry::from_domain("ghcr.io"), &[]));
         let got = [asked(Purpose::Get, of_status(405))];
         assert!(!is_get_due(&Registry::from_domain("ghcr.io"), &got));

@@ -148,6 +148,8 @@ async fn a_secret_has_its_verdict_at_once_however_it_comes_changes_and_goes() {
         page.value("regcred_registry_up", &[("registry", &host)]),
         Some(1.0)
     );
+    let product = [("registry", host.as_str()), ("provider", "distribution")];
+    assert_eq!(page.count("regcred_credential_info", &product), 1);
     let found = |page: &Page| has_outcome(page, "verdict/pull", "manifest", "ok");
     exporter
         .until("its manifest", Duration::from_secs(300), found)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::exchange::{ChallengeFault, DnsFault, Phrase, Stage, TlsFault};
+use super::super::exchange::{ChallengeFault, DnsFault, ErrorCode, Phrase, Stage, TlsFault};
 use super::super::image::Registry;
 use super::super::policy::Rule;
 use super::*;
@@ -442,6 +442,57 @@ fn the_last_ping_counts_and_the_worst_manifest_shows() {
             (Step::Manifest, Outcome::Forbidden, Some(403)),
         ]
     );
+}
+
+/// The recorded answers of tests/fixtures/exchanges hold every row; here stands what they have no
+/// place for.
+#[test]
+fn a_status_means_what_its_registry_means() {
+    let check = |host: &str, asked: Vec<Asked>, expected: &str| {
+        let judgement = classify(&Exchange {
+            registry: Registry::from_domain(host),
+            ..exchange(asked)
+        });
+        assert_eq!(render(&judgement), expected, "{host}");
+        judgement
+    };
+    let bearer = || asked(Purpose::AnonymousPing, None, Ok(challenged(401, BEARER)));
+    let banned = || Response {
+        phrases: vec![Phrase::BareForbidden],
+        ..answer(403)
+    };
+    // a ban is told before anything else is asked; elsewhere the word means nothing
+    let ping = |answer| vec![asked(Purpose::AnonymousPing, None, Ok(answer))];
+    check("registry.gitlab.com", ping(banned()), "locked_out down - -");
+    check(
+        "registry.example",
+        ping(banned()),
+        "registry_error down - -",
+    );
+    // a page is a firewall's, whatever the registry means by its own 403
+    let login = |answer| vec![bearer(), asked(Purpose::Login, None, Ok(answer))];
+    check("ghcr.io", login(answer(403)), "ok up unauthorized -");
+    check("ghcr.io", login(page(403)), "ok up registry_error -");
+    check("team.jfrog.io", login(answer(403)), "ok up locked_out -");
+    check("registry.example", login(answer(403)), "ok up forbidden -");
+    // the GET has the last word, but not by falling silent
+    let got = |answer| {
+        vec![
+            bearer(),
+            asked(Purpose::Login, None, Ok(token())),
+            asked(Purpose::Head, Some(0), Ok(registry(404))),
+            asked(Purpose::Get, Some(0), answer),
+        ]
+    };
+    let silent = Err(NetworkFault::Closed);
+    check("ghcr.io", got(silent), "ok up ok not_found");
+    let tag = Response {
+        codes: vec![ErrorCode::ManifestUnknown],
+        ..registry(404)
+    };
+    let judgement = check("ghcr.io", got(Ok(tag)), "ok up ok not_found");
+    let (_, finding) = &judgement.manifests[0];
+    assert_eq!(finding.may_mean, [Situation::TagAbsent]);
 }
 
 #[test]
