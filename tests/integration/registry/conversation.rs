@@ -148,6 +148,24 @@ async fn a_lockout_is_no_quota() {
 }
 
 #[tokio::test]
+async fn ghcr_says_in_its_body_when_to_ask_again() {
+    let bench = Bench::new();
+    let limited = Answer::status(429).json(&serde_json::json!({ "errors": [
+        { "code": "TOOMANYREQUESTS", "message": "retry-after: 1m30s, allowed: 44000/minute" },
+    ]}));
+    let registry = bench
+        .start(Behaviour::ghcr().answer(Step::Token, limited))
+        .await;
+    let exchange = bench.converse(registry.host(), "bot", &[]).await;
+    assert_eq!(verdict(&exchange), "ok rate_limited -");
+    let after = classify(&exchange).retry_after.unwrap() - now() - TimeDelta::seconds(90);
+    assert!(
+        after >= TimeDelta::zero() && after < TimeDelta::seconds(10),
+        "{after}"
+    );
+}
+
+#[tokio::test]
 async fn too_many_requests_end_it_at_any_step() {
     let bench = Bench::new();
     let check = async |on: Step, expected: &str| {

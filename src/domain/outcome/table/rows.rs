@@ -179,7 +179,7 @@ const ACR: &[Row] = &[
     .unverified(),
     Row::on(&[Login], &[401, 403], Unauthorized, NO_LOGIN_OR_NO_RIGHT),
     Row::on(ONE_REPOSITORY, &[401, 403], Forbidden, NO_RIGHT),
-    Row::on(&[Manifest], &[404], NotFound, REPOSITORY_OR_TAG),
+    Row::on(&[Manifest], &[404], NotFound, REPOSITORY_OR_TAG).unverified(),
 ];
 
 /// endpoints/v2/v2auth.py, endpoints/v2/errors.py, data/model/user.py. Robots and application tokens

@@ -151,7 +151,7 @@ fn wrapped(text: &str) -> String {
 fn known_by(one: &Replayed) -> String {
     let provider = one.fixture.provider();
     if provider == Provider::Unknown {
-        return "whatever neither name nor answers tell".to_owned();
+        return "where neither name nor answers tell".to_owned();
     }
     let mut answers = one.cases.iter().filter_map(|(_, got)| got.as_ref());
     let by_answer = answers.all(|got| got.by_answer == provider);
