@@ -55,6 +55,7 @@ async fn demo() -> Result<ExitCode> {
             "--probe.allow=127.0.0.0/8",
             "--probe.confirm-after=2s",
             "--probe.ping-interval=5s",
+            &format!("--state-file={}", folder.path().join("ledger").display()),
             "--log.level=warn",
         ])
         .spawn()

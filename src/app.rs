@@ -1,5 +1,7 @@
 //! The daemon: builds every part, spawns and names its tasks, and ends with the first that ends.
 
+pub(crate) mod ledger;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,7 @@ use crate::prober::Prober;
 use crate::registry::Client;
 use crate::state::{Shared, State};
 use crate::web::{self, Site};
+use ledger::Keeper;
 
 /// How often readiness is looked for until it is reached.
 const READINESS_PAUSE: Duration = Duration::from_millis(50);
@@ -39,8 +42,8 @@ pub async fn run(settings: Settings) -> Result<()> {
     let app = App::new(settings, &shutdown);
     let mut tasks = JoinSet::new();
     app.spawn_listeners(&mut tasks).await?;
-    app.spawn_source(&mut tasks).await?;
-    app.spawn_prober(&mut tasks)?;
+    let cluster = app.spawn_source(&mut tasks).await?;
+    app.spawn_prober(&mut tasks, cluster)?;
     app.spawn_readiness(&mut tasks);
     let mut drain = std::pin::pin!(signals.drain(shutdown.clone()));
     let ended = loop {
@@ -146,13 +149,15 @@ impl App {
         Ok(())
     }
 
-    async fn spawn_source(&self, tasks: &mut JoinSet<Ended>) -> Result<()> {
+    /// Returns the API server's client, if there is a cluster.
+    async fn spawn_source(&self, tasks: &mut JoinSet<Ended>) -> Result<Option<kube::Client>> {
         match &self.settings.source {
             Source::Cluster(source) => {
                 let client = connect(source)
                     .await
                     .context("failed to set up the API server's client")?;
                 self.spawn_watches(tasks, source, &client);
+                Ok(Some(client))
             }
             Source::Files(paths) => {
                 let files = Files::new(paths.clone());
@@ -163,9 +168,9 @@ impl App {
                     read(&shared, &wake, pass)
                 });
                 self.spawn(tasks, "files".to_owned(), reading);
+                Ok(None)
             }
         }
-        Ok(())
     }
 
     fn spawn_watches(
@@ -193,9 +198,13 @@ impl App {
         self.spawn(tasks, "lookups".to_owned(), asking);
     }
 
-    fn spawn_prober(&self, tasks: &mut JoinSet<Ended>) -> Result<()> {
+    fn spawn_prober(
+        &self,
+        tasks: &mut JoinSet<Ended>,
+        cluster: Option<kube::Client>,
+    ) -> Result<()> {
         let client = Client::new(&self.settings.probe)?;
-        let prober = Prober::new(
+        let mut prober = Prober::new(
             self.shared.clone(),
             self.handout.subscribe(),
             self.role.subscribe(),
@@ -205,6 +214,16 @@ impl App {
             Arc::clone(&self.wake),
         )
         .with_own_quota();
+        if let Some(keeper) = Keeper::of(&self.settings.ledger, cluster) {
+            let (asks, questions) = Keeper::channel();
+            prober = prober.with_ledger(asks);
+            let keeping = keeper.run(questions, self.shutdown.clone());
+            self.spawn(tasks, "ledger".to_owned(), keeping);
+        } else {
+            warn!(
+                "Nothing remembers refused logins: those that may be refused wait 30 min after a start; --lease or --state-file ends that"
+            );
+        }
         self.spawn(
             tasks,
             "prober".to_owned(),

@@ -106,6 +106,15 @@ pub struct RunArgs {
     )]
     pub probe_confirm_after: String,
 
+    /// Keep the ledger of refused logins in this Lease, which is made where it is not there
+    #[arg(
+        long = "lease",
+        env = "REGCRED_LEASE",
+        value_name = "NAMESPACE/NAME",
+        help_heading = PROBING
+    )]
+    pub lease: Option<String>,
+
     /// What is probed, and whom we may contact.
     #[command(flatten)]
     pub probe: ProbeArgs,
@@ -299,6 +308,16 @@ pub struct ProbeArgs {
         help_heading = PROBING
     )]
     pub private: Option<String>,
+
+    /// Keep the ledger of refused logins in this file, so that no restart makes us send a wrong
+    /// password too often; several processes may share it
+    #[arg(
+        long = "state-file",
+        env = "REGCRED_STATE_FILE",
+        value_name = "PATH",
+        help_heading = PROBING
+    )]
+    pub state_file: Option<PathBuf>,
 
     /// Speak plain HTTP to this host: passwords go over the network as they are; repeatable
     #[arg(

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::domain::cluster::ObjectName;
 pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub source: Source,
     /// What is probed, how often, and whom we may contact.
     pub probe: Probe,
+    /// Where refused logins are remembered.
+    pub ledger: Ledger,
     /// Where declared expiry dates stand.
     pub expiry: Sources,
     /// The listeners.
@@ -93,6 +96,18 @@ pub enum Repositories {
     One,
     /// Logins only.
     None,
+}
+
+/// Where the ledger of refused logins is kept while the process is away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ledger {
+    /// Nowhere: it dies with the process.
+    #[default]
+    None,
+    /// `--lease`: in an annotation of this Lease.
+    Lease(ObjectName),
+    /// `--state-file`.
+    File(PathBuf),
 }
 
 /// The metrics listener.

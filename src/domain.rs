@@ -4,6 +4,7 @@
 //! Broken input is data: what could be read plus the faults found.
 
 pub mod anonymous;
+pub mod budget;
 pub mod certificate;
 pub mod challenge;
 pub mod cluster;

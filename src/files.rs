@@ -1,8 +1,10 @@
 //! Docker config files instead of a cluster: the same changes, so that everything behind them is
-//! the same.
+//! the same. With them, the [state file](state_file) that the exporter itself writes.
 //!
 //! A file is a Secret without namespace whose name is its path. A file that cannot be read is told
 //! by its path and loses nothing else; whether its content makes sense is the domain's question.
+
+pub mod state_file;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};

@@ -1,11 +1,12 @@
 //! The cluster in: what the API server holds, turned into the changes of [`crate::domain::cluster`].
 //!
-//! Reads only, and only what is used: lists and watches by selectors, objects decoded one by one
+//! Reads only what is used, and writes nothing but our own Lease: lists and watches by selectors, objects decoded one by one
 //! into slim records. Nothing that was read is ever printed: errors are closed enums, and name an
 //! object and a JSON path at most.
 
 pub mod client;
 pub mod decode;
+pub mod lease;
 pub mod lookups;
 pub mod table;
 pub mod watch;

@@ -4,6 +4,9 @@
 //! A step is everything that is due at one time; [`Prober::run`] only sleeps between steps. Nothing
 //! here is asked again on failure: what is asked again, and when, is the schedule's business.
 
+mod demand;
+mod gate;
+mod ledger;
 mod look;
 mod own_quota;
 
@@ -12,13 +15,14 @@ use std::mem;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::config::{Probe, Repositories, Settings};
+use crate::domain::budget::{self, Changes, Toll};
 use crate::domain::cluster::Group;
 use crate::domain::exchange::{Exchange, NetworkFault, Step};
 use crate::domain::image::Registry;
@@ -30,6 +34,10 @@ use crate::lifecycle::Role;
 use crate::metrics::{Metrics, Task};
 use crate::registry::{Client, Request};
 use crate::state::Shared;
+pub use demand::{Demand, Demands};
+use gate::Paid;
+use ledger::{Answered, Ledger};
+pub use ledger::{Ask, Trouble};
 use own_quota::OwnQuota;
 
 /// Manifests that one conversation asks for, the rest having its turn next time (docs/cli.md,
@@ -53,14 +61,32 @@ pub struct Prober {
     wake: Arc<Notify>,
     schedule: Schedule,
     under_way: JoinSet<Exchange>,
-    jobs: HashMap<Id, Job>,
+    begun: HashMap<Id, Begun>,
     /// Changed while their login was under way: looked at when it has ended, or each change would
     /// be one login more.
     held_over: HashSet<Group>,
     own_quota: OwnQuota,
+    ledger: Ledger,
+    changes: Changes,
+    demands: Demands,
+    kept_house: DateTime<Utc>,
     /// Every list has come in once: before that, a login would miss the manifests of pods that are
     /// still on their way.
     began: bool,
+}
+
+/// A job under way.
+#[derive(Debug)]
+struct Begun {
+    job: Job,
+    /// The place of a login in its account's budget.
+    paid: Option<Paid>,
+}
+
+/// What a step waits for.
+enum Happening {
+    Ended(Result<(Id, Exchange), JoinError>),
+    Answered(Answered),
 }
 
 impl Prober {
@@ -81,13 +107,17 @@ impl Prober {
             role,
             client: Arc::new(client),
             clock,
+            ledger: Ledger::new(metrics.clone()),
+            demands: Demands::new(Arc::clone(&wake)),
             metrics,
             wake,
             schedule: Schedule::new(per_registry),
             under_way: JoinSet::new(),
-            jobs: HashMap::new(),
+            begun: HashMap::new(),
             held_over: HashSet::new(),
             own_quota: OwnQuota::default(),
+            changes: Changes::default(),
+            kept_house: DateTime::UNIX_EPOCH,
             began: false,
         }
     }
@@ -99,21 +129,43 @@ impl Prober {
         self
     }
 
+    /// Refusals are remembered by whoever listens to these questions. Without a keeper nothing that
+    /// may be refused is sent within 30 min of the start.
+    #[must_use]
+    pub fn with_ledger(mut self, keeper: mpsc::Sender<Ask>) -> Self {
+        self.ledger.kept_by(keeper);
+        self
+    }
+
+    /// For a command that a person runs: at most one login of each account may be refused, and
+    /// nothing waits for half an hour.
+    #[must_use]
+    pub fn for_one_run(mut self) -> Self {
+        self.ledger.of_one_run();
+        self
+    }
+
+    /// Where to ask for a check now.
+    pub fn demands(&self) -> Demands {
+        self.demands.clone()
+    }
+
     /// Steps whenever something is due, something changed, or a conversation ended.
     pub async fn run(mut self, shutdown: CancellationToken) {
         loop {
             let now = self.clock.now();
             if self.has_begun() {
-                self.adopt(now);
-                self.start_due(now);
+                self.begin(now);
             }
             let next = self.next_due(now).unwrap_or(now + TimeDelta::hours(1));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(ended) = self.under_way.join_next_with_id() => self.ended(ended),
+                answered = self.ledger.heard() => self.settle(answered, self.clock.now()),
                 () = self.wake.notified() => {}
-                Ok(()) = self.role.changed() => {}
+                // Whoever led meanwhile has written the ledger.
+                Ok(()) = self.role.changed() => self.ledger.read_anew(),
                 () = self.clock.sleep_until(next) => {}
             }
         }
@@ -124,14 +176,39 @@ impl Prober {
     /// Does all that is due at `now`; returns when the next thing is due. The whole of a one-shot
     /// command's probing, and of a test's day.
     pub async fn step(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.adopt(now);
-        self.start_due(now);
-        while let Some(ended) = self.under_way.join_next_with_id().await {
-            self.ended(ended);
-            self.adopt(now);
-            self.start_due(now);
+        self.begin(now);
+        while let Some(happening) = self.happening().await {
+            match happening {
+                Happening::Ended(ended) => self.ended(ended),
+                Happening::Answered(answered) => self.settle(answered, now),
+            }
+            self.begin(now);
         }
         self.next_due(now)
+    }
+
+    /// The next end or answer; `None` when nothing is waited for.
+    async fn happening(&mut self) -> Option<Happening> {
+        if self.under_way.is_empty() && !self.ledger.is_asking() {
+            return None;
+        }
+        tokio::select! {
+            Some(ended) = self.under_way.join_next_with_id() => Some(Happening::Ended(ended)),
+            answered = self.ledger.heard() => Some(Happening::Answered(answered)),
+        }
+    }
+
+    /// Begins all that can be begun now.
+    fn begin(&mut self, now: DateTime<Utc>) {
+        self.adopt(now);
+        if *self.role.borrow() == Role::StandingBy {
+            return;
+        }
+        self.take_demands(now);
+        self.start_due(now);
+        self.ledger.work(now);
+        self.send_written(now);
+        self.keep_house(now);
     }
 
     fn has_begun(&mut self) -> bool {
@@ -148,7 +225,10 @@ impl Prober {
         if !has_changes && self.held_over.is_empty() {
             return;
         }
-        let new_manifest_after = self.settings.borrow().probe.interval / NEW_MANIFEST_PART;
+        let (new_manifest_after, confirm_after) = {
+            let probe = &self.settings.borrow().probe;
+            (probe.interval / NEW_MANIFEST_PART, probe.confirm_after)
+        };
         let rhythm = self.rhythm();
         let (plans, gone, looks) = self.shared.update(|state| {
             let changes = state.cluster.changes();
@@ -169,14 +249,20 @@ impl Prober {
                         state.quotas.forget(&group);
                     }
                     state.verdicts.anonymous.release(&group, rhythm, now);
+                    self.ledger.forget(&group);
                     looks.insert(group.registry.clone());
                     gone.push(Job::Login(group));
                     continue;
                 }
+                let budget = self.ledger.budget();
+                let met = gate::meet(state, budget, &group, confirm_after);
+                let holder = state.cluster.holders(&group).next();
+                let first = holder.map_or(now, |(name, _)| self.changes.seen(&name, &group, now));
+                let first = met.map_or(first, |at| at.max(first));
                 let verdict = state.verdicts.entry(&group);
                 verdict.keep_manifests(|manifest| state.cluster.uses_manifest(&group, manifest));
                 let at = match verdict.last_run() {
-                    None => Some(now),
+                    None => Some(first),
                     // Of a login that does not work, a new manifest is no reason to ask again.
                     Some(last) if verdict.last_login() == Some(Outcome::Ok) => state
                         .cluster
@@ -187,7 +273,7 @@ impl Prober {
                 };
                 let job = Job::Login(group.clone());
                 // Wanted again: not before it would have been, had it been wanted all the time.
-                let again = verdict.next_run().map_or(now, |next| next.max(now));
+                let again = verdict.next_run().map_or(first, |next| next.max(now));
                 let again = (!self.schedule.knows(&job)).then_some(again);
                 let wait = state.quotas.login_waits(&group, now);
                 plans.extend(
@@ -242,16 +328,14 @@ impl Prober {
     /// When there will be something to start; never while another process does it.
     fn next_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let leads = *self.role.borrow() == Role::Leading;
-        leads.then(|| self.schedule.next_due(now)).flatten()
+        let due = [self.schedule.next_due(now), self.ledger.due(now)];
+        due.into_iter().flatten().min().filter(|_| leads)
     }
 
-    /// Starts what is due, unless another process does.
     fn start_due(&mut self, now: DateTime<Utc>) {
-        if *self.role.borrow() == Role::StandingBy {
-            return;
-        }
         let settings = Arc::clone(&self.settings.borrow());
-        if self.schedule.follow(now) {
+        if let Some(back) = self.schedule.follow(now) {
+            self.ledger.budget().follow(back);
             self.show_plans(self.schedule.jobs());
         }
         loop {
@@ -294,11 +378,12 @@ impl Prober {
                     self.skipped(&job, group, probe, now);
                     return;
                 };
-                self.under_way
-                    .spawn(async move { client.converse(request).await })
+                self.enter(group, request, now);
+                return;
             }
         };
-        self.jobs.insert(task.id(), job);
+        let paid = None;
+        self.begun.insert(task.id(), Begun { job, paid });
     }
 
     /// What to ask; `None` when the credential's own date has passed, or when it is gone.
@@ -351,7 +436,7 @@ impl Prober {
             Ok((id, exchange)) => (id, Some(exchange)),
             Err(error) => (error.id(), None),
         };
-        let Some(job) = self.jobs.remove(&id) else {
+        let Some(Begun { job, paid }) = self.begun.remove(&id) else {
             return;
         };
         let settings = Arc::clone(&self.settings.borrow());
@@ -359,6 +444,9 @@ impl Prober {
             // The payload of a panic may hold anything: it is counted, and never shown.
             self.metrics.panics.caught(Task::Conversation);
             warn!(job = job_kind(&job), "A conversation ended in a panic");
+            if let (Job::Login(group), Some(paid)) = (&job, paid) {
+                self.pay(group, &paid, Toll::Unanswered, now);
+            }
             self.schedule
                 .finished(&job, now + settings.probe.interval, now);
             self.show_plans([&job]);
@@ -377,6 +465,9 @@ impl Prober {
             }
             Job::Look(registry) => self.looked(&registry, &exchange, &judgement, now),
             Job::Login(group) => {
+                if let Some(paid) = paid {
+                    self.pay(&group, &paid, budget::toll(&exchange, &judgement), now);
+                }
                 self.logged_in(&group, &exchange, &judgement, &settings.probe, now)
             }
         }
@@ -466,7 +557,9 @@ impl Prober {
                 before,
                 holder,
                 expires,
-                verdict.pause_after_refusal(probe.confirm_after),
+                verdict
+                    .pause_after_refusal(probe.confirm_after)
+                    .or_else(|| verdict.pause_after_silence()),
                 state.quotas.login_waits(group, now),
             )
         });

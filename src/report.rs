@@ -228,7 +228,9 @@ impl Line {
         }
         match (self.answer, self.answer.outcome()) {
             (_, Some(outcome)) => standing_of(outcome),
-            (Answer::Missing | Answer::NoRegistry, None) => Standing::Unclear,
+            (Answer::Missing | Answer::NoRegistry | Answer::Skipped(Skipped::Budget), None) => {
+                Standing::Unclear
+            }
             // What was not read was not looked at.
             (_, None) if self.faults.contains(FaultKind::TooLarge) => Standing::Unclear,
             (_, None) => Standing::Works,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::duration::format;
 use crate::domain::policy::Private;
 
-use super::{LogFormat, Repositories, Settings, Source, Which};
+use super::{Ledger, LogFormat, Repositories, Settings, Source, Which};
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,6 +49,14 @@ impl Settings {
             }
         }
         flag("--probe.private", &private(policy.private));
+        match &self.ledger {
+            Ledger::None => {}
+            Ledger::Lease(lease) => flag(
+                "--lease",
+                &format_args!("{}/{}", lease.namespace, lease.name),
+            ),
+            Ledger::File(path) => flag("--state-file", &path.display()),
+        }
         for annotation in &self.expiry.annotations {
             flag("--expiry.annotation", annotation);
         }

@@ -14,7 +14,7 @@ use crate::cli::{CheckArgs, ExpiryArgs, LogArgs, RunArgs};
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
 use probe::probe;
-use source::{scope, source, watched};
+use source::{file, kept, scope, source, watched};
 
 /// Shorter intervals hammer, longer ones than a month are typing errors.
 const INTERVALS: (Duration, Duration) = (
@@ -64,6 +64,7 @@ impl Settings {
         let settings = Self {
             source,
             probe,
+            ledger: kept(args, &mut complaints),
             expiry: expiry(&args.expiry, &mut complaints),
             web: web(args, &mut complaints),
             grace: complaints.duration(
@@ -104,6 +105,7 @@ impl Check {
             settings: Settings {
                 source,
                 probe,
+                ledger: file(args.probe.state_file.as_deref()).unwrap_or_default(),
                 expiry: expiry(&args.expiry, &mut complaints),
                 web: Web {
                     listen: Vec::new(),

@@ -208,9 +208,30 @@ impl Cluster {
         let owner = self.groups.owner(group)?;
         Some(Target {
             credential: Arc::clone(self.credentials.get(group.credential)?),
-            holder: format!("{owner}#{}", owner.key),
+            holder: owner.to_ledger(),
             expiry: self.expiry_of(owner, group).unwrap_or(Expiry::UNKNOWN),
             in_use: self.groups.uses_registry(&group.registry),
+        })
+    }
+
+    /// Every credential at every registry, wanted or not.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter().map(|(group, _)| group)
+    }
+
+    /// Every entry that holds the credential, the oldest first, as the ledger names it, with the
+    /// time of its Secret's last change.
+    pub fn holders<'a>(
+        &'a self,
+        group: &'a Group,
+    ) -> impl Iterator<Item = (String, Option<DateTime<Utc>>)> + 'a {
+        self.groups.holders(group).map(|holder| {
+            let secret = self.secrets.get(&Named {
+                namespace: holder.namespace.clone(),
+                name: holder.name.clone(),
+            });
+            let changed = secret.and_then(|secret| secret.changed);
+            (holder.to_ledger(), changed)
         })
     }
 

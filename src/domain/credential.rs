@@ -133,6 +133,93 @@ impl fmt::Debug for Credential {
     }
 }
 
+/// User names that everybody sends who logs in with a token of that kind: behind one of them there
+/// is no account, and the token is what a registry counts by. Amazon ECR, Google's registries
+/// (json_key and access token), ACR's tokens, IBM, OCI, NVIDIA NGC, GitLab's job tokens; each from
+/// the product's page on `docker login`.
+const SHARED_NAMES: &[&[u8]] = &[
+    b"",
+    b"AWS",
+    b"_json_key",
+    b"_json_key_base64",
+    b"oauth2accesstoken",
+    b"00000000-0000-0000-0000-000000000000",
+    b"iamapikey",
+    b"iambearer",
+    b"BEARER_TOKEN",
+    b"$oauthtoken",
+    b"gitlab-ci-token",
+];
+
+/// Whose login it is, as a registry counts wrong ones: the user name as sent, byte for byte, or the
+/// credential itself where everybody sends the same user name.
+#[derive(Clone)]
+pub struct AccountName(Arc<Known>);
+
+#[derive(PartialEq, Eq, Hash)]
+enum Known {
+    User(UserName),
+    Itself(Arc<Credential>),
+}
+
+struct UserName(SecretSlice<u8>);
+
+impl PartialEq for UserName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
+
+impl Eq for UserName {}
+
+impl Hash for UserName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.expose_secret().hash(state);
+    }
+}
+
+impl AccountName {
+    /// `None` for a credential that is never sent.
+    pub fn of(credential: &Arc<Credential>) -> Option<Self> {
+        if credential.is_anonymous() {
+            return None;
+        }
+        let user = credential.username.expose_secret();
+        let known = if SHARED_NAMES.contains(&user) {
+            Known::Itself(Arc::clone(credential))
+        } else {
+            Known::User(UserName(secret(user)))
+        };
+        Some(Self(Arc::new(known)))
+    }
+
+    /// It is a user name, so that several passwords or tokens may belong to it.
+    pub fn has_several_credentials(&self) -> bool {
+        matches!(*self.0, Known::User(_))
+    }
+}
+
+impl PartialEq for AccountName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for AccountName {}
+
+/// Only for std's keyed hasher, as with [`Credential`].
+impl Hash for AccountName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl fmt::Debug for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccountName([REDACTED])")
+    }
+}
+
 /// Names one distinct credential for as long as anything holds it, and nothing ever after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CredentialId(u64);
@@ -279,6 +366,27 @@ mod tests {
         check("", "", None);
         let tokens = Credential::basic(b"hunter22", b"pass").with_identity_token(b"hunter22");
         assert_eq!(tokens.docker_id(), None);
+    }
+
+    #[test]
+    fn an_account_is_a_user_name_or_a_credential_of_its_own() {
+        let account = |user: &[u8], password: &[u8]| {
+            AccountName::of(&Arc::new(Credential::basic(user, password)))
+        };
+        assert_eq!(account(b"ada", b"one"), account(b"ada", b"two"));
+        for other in [&b"Ada"[..], b"ada ", b"ad"] {
+            assert_ne!(account(b"ada", b"one"), account(other, b"one"));
+        }
+        for shared in SHARED_NAMES {
+            assert_ne!(account(shared, b"one"), account(shared, b"two"));
+            assert_eq!(account(shared, b"one"), account(shared, b"one"));
+        }
+        assert!(account(b"ada", b"one").is_some_and(|name| name.has_several_credentials()));
+        assert!(!account(b"AWS", b"one").is_some_and(|name| name.has_several_credentials()));
+        assert_eq!(account(b"", b""), None);
+        assert_ne!(account(b"", b"one"), None);
+        let shown = format!("{:?}", account(b"ada", b"one"));
+        assert_eq!(shown, "Some(AccountName([REDACTED]))");
     }
 
     #[test]

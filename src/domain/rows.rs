@@ -145,7 +145,8 @@ pub enum Skipped {
     Policy,
     /// An annotation asks for it; nothing reads one yet.
     Ignored,
-    /// A cap per namespace; there is none yet.
+    /// Its login may be refused, and its account or registry has used up its refusals, or it cannot
+    /// be entered in the ledger.
     Budget,
     /// OpenShift makes and rotates it; nothing tells these apart yet.
     OpenshiftGenerated,
@@ -252,4 +253,6 @@ pub struct RegistryRow {
     pub up: Option<bool>,
     /// What its hosts showed, each host once.
     pub certificates: Vec<Certificate>,
+    /// A login waits since the account's or the registry's refusals are used up.
+    pub is_budget_exhausted: bool,
 }

@@ -107,6 +107,13 @@ impl Schedule {
         }
     }
 
+    /// Plans a job that waits for another time, be it later.
+    pub fn postpone(&mut self, job: &Job, at: DateTime<Utc>) {
+        if let Some(Planned::At(_)) = self.planned.get(job) {
+            self.plan(job, at);
+        }
+    }
+
     /// Whether the job is planned or under way.
     pub fn knows(&self, job: &Job) -> bool {
         self.planned.contains_key(job)
@@ -131,12 +138,12 @@ impl Schedule {
     }
 
     /// Follows a clock that was set back, so that what is planned comes after as long a wait as
-    /// before and not a day later; true if it was.
-    pub fn follow(&mut self, now: DateTime<Utc>) -> bool {
+    /// before and not a day later; by how much it was.
+    pub fn follow(&mut self, now: DateTime<Utc>) -> Option<TimeDelta> {
         let back = self.seen - now;
         self.seen = now;
         if back < SET_BACK {
-            return false;
+            return None;
         }
         self.pace -= back;
         for lane in self.lanes.values_mut() {
@@ -151,7 +158,7 @@ impl Schedule {
                 *at -= back;
             }
         }
-        true
+        Some(back)
     }
 
     /// Takes what may start now: due, its registry neither busy nor held, logins within the pace.
@@ -185,9 +192,16 @@ impl Schedule {
         next: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
-        if let Some(lane) = self.lanes.get_mut(job.registry()) {
-            lane.under_way = lane.under_way.saturating_sub(1);
-        }
+        self.leave_place(job);
+        self.plan_next(job, next, now)
+    }
+
+    fn plan_next(
+        &mut self,
+        job: &Job,
+        next: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
         let at = match self.planned.get(job) {
             Some(Planned::UnderWay) => next,
             Some(Planned::UnderWayAgain) => now,
@@ -200,6 +214,42 @@ impl Schedule {
         };
         self.plan(job, at);
         Some(at)
+    }
+
+    /// A login that was taken is not begun after all: it comes again at `at`, and what it took of
+    /// the pace is given back.
+    pub fn turned_away(&mut self, job: &Job, at: DateTime<Utc>, now: DateTime<Utc>) {
+        self.leave_place(job);
+        self.turned_away_later(job, at, now);
+    }
+
+    /// The same for one that has left its place.
+    pub fn turned_away_later(&mut self, job: &Job, at: DateTime<Utc>, now: DateTime<Utc>) {
+        self.pace -= pace_step();
+        self.plan_next(job, at, now);
+    }
+
+    /// A job that was taken has to wait for something else than its registry, and leaves its place
+    /// there to others until [`Schedule::take_place`].
+    pub fn leave_place(&mut self, job: &Job) {
+        if let Some(lane) = self.lanes.get_mut(job.registry()) {
+            lane.under_way = lane.under_way.saturating_sub(1);
+        }
+    }
+
+    /// Until when the registry wants quiet, if it does.
+    pub fn held_until(&self, registry: &Registry, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let lane = self.lanes.get(registry)?;
+        lane.held_until.filter(|until| *until > now)
+    }
+
+    /// Takes the place again; false while there is none.
+    pub fn take_place(&mut self, job: &Job, now: DateTime<Utc>) -> bool {
+        let per_registry = self.per_registry;
+        let lane = self.lanes.entry(job.registry().clone()).or_default();
+        let is_free = lane.may_start(now, per_registry);
+        lane.under_way += usize::from(is_free);
+        is_free
     }
 
     /// The registry asked for quiet (`Retry-After`): nothing is sent to it before, an hour at most.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::anonymous::Anonymous;
+use super::budget::Remembered;
 use super::certificate::{Certificate, Certificates};
 use super::cluster::Group;
 use super::exchange::{Manifest, NetworkFault, Step};
@@ -19,6 +20,19 @@ use super::provider::Provider;
 /// A refused login is asked again after this, then after that, then always after the last
 /// (docs/promises.md): the first is the confirmation.
 const AFTER_CONFIRMED: [Duration; 2] = [Duration::from_secs(3600), Duration::from_secs(4 * 3600)];
+
+/// A login that got no answer and may have been counted is asked again after its interval, then as
+/// a refused one.
+const AFTER_SILENCE: [Duration; 2] = AFTER_CONFIRMED;
+
+/// Why a login that is due is not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// Its account, or its registry, has used up its refusals.
+    ForBudget,
+    /// It may be refused, and cannot be written down before.
+    ForLedger,
+}
 
 /// What is known of one credential at one registry.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +46,8 @@ pub struct Verdict {
     last_run: Option<DateTime<Utc>>,
     last_success: Option<DateTime<Utc>>,
     next_run: Option<DateTime<Utc>>,
+    waits: Option<Waits>,
+    unanswered: u32,
 }
 
 /// The registry refuses the login: since when, how often in a row.
@@ -89,6 +105,43 @@ impl Verdict {
         });
     }
 
+    /// An earlier process was refused with these very bytes: its verdict is the last conclusive
+    /// answer, and stays until the next.
+    pub fn remember(&mut self, remembered: &Remembered) {
+        self.works = (remembered.times > 1).then_some(false);
+        self.last_login = Some(Finding::plain(Outcome::Unauthorized));
+        self.last_run = Some(remembered.last);
+        self.refusal = Some(Refusal {
+            first: remembered.first,
+            times: remembered.times,
+        });
+    }
+
+    /// The newest login was sent, and whether it was refused is not known; or it had its answer.
+    pub fn went_unanswered(&mut self, is_so: bool) {
+        self.unanswered = if is_so { self.unanswered + 1 } else { 0 };
+    }
+
+    /// How long to leave a login alone that may have been refused several times without our
+    /// knowing; `None` for one that was not.
+    pub fn pause_after_silence(&self) -> Option<Duration> {
+        match self.unanswered {
+            0 | 1 => None,
+            2 => Some(AFTER_SILENCE[0]),
+            _ => Some(AFTER_SILENCE[1]),
+        }
+    }
+
+    /// Why it is not sent, though it is due.
+    pub fn waits(&self) -> Option<Waits> {
+        self.waits
+    }
+
+    /// Notes why it is not sent, or that it is.
+    pub fn wait_for(&mut self, what: Option<Waits>) {
+        self.waits = what;
+    }
+
     fn refused(&mut self, now: DateTime<Utc>) {
         let refusal = self.refusal.get_or_insert(Refusal {
             first: now,
@@ -108,12 +161,12 @@ impl Verdict {
 
     /// How long to leave a refused login alone; `None` for one that is not refused.
     pub fn pause_after_refusal(&self, confirm_after: Duration) -> Option<Duration> {
-        let times = self.refusal?.times;
-        Some(match times {
-            0 | 1 => confirm_after,
-            2 => AFTER_CONFIRMED[0],
-            _ => AFTER_CONFIRMED[1],
-        })
+        Some(pause_after(self.refusal?.times, confirm_after))
+    }
+
+    /// This process saw it work, and no refusal since.
+    pub fn is_proven(&self) -> bool {
+        self.last_success.is_some() && self.refusal.is_none()
     }
 
     /// The outcome of the newest login, conclusive or not.
@@ -225,6 +278,15 @@ impl Verdict {
             *counts.entry(outcome).or_default() += 1;
         }
         counts
+    }
+}
+
+/// How long to leave a login alone that was refused so often in a row.
+pub fn pause_after(times: u32, confirm_after: Duration) -> Duration {
+    match times {
+        0 | 1 => confirm_after,
+        2 => AFTER_CONFIRMED[0],
+        _ => AFTER_CONFIRMED[1],
     }
 }
 

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER, USER_AGENT};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::{AuthError, Body};
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -283,6 +283,34 @@ pub(crate) async fn get(
         reason: Reason::of_status(response.status().as_u16()),
         retry_after: retry_after(&response),
     })
+}
+
+/// Sends a request with or without a JSON body and takes in the whole of a good answer, at most
+/// `most` bytes of it.
+pub(crate) async fn send(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: Option<Vec<u8>>,
+    most: usize,
+) -> Result<Vec<u8>, Reason> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(ACCEPT, "application/json")
+        .header(ACCEPT_ENCODING, "identity")
+        .header(CONTENT_TYPE, "application/json")
+        .body(body.map_or_else(Body::empty, Body::from))
+        .map_err(|_| Reason::Malformed)?;
+    let response = match timeout(HEADERS, client.send(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(reason_of(&error)),
+        Err(_) => return Err(Reason::Timeout),
+    };
+    if !response.status().is_success() {
+        return Err(Reason::of_status(response.status().as_u16()));
+    }
+    short_body(response.into_body(), most).await
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {

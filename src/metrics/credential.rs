@@ -73,6 +73,10 @@ pub(super) const MISSING: Family = family(
     "reference_missing",
     "ServiceAccounts or Pods that name a Secret that is absent or of another type",
 );
+const EXHAUSTED: Family = family(
+    "login_budget_exhausted",
+    "1 while a login waits since its account, or the registry, has had as many refusals as we allow ourselves",
+);
 pub(super) const UP: Family = family(
     "registry_up",
     "1 if the registry answers an anonymous ping in the registry protocol, whatever it says",
@@ -193,6 +197,13 @@ pub(super) fn registries(page: &mut Page<'_>, rows: &[&RegistryRow]) -> fmt::Res
     page.gauges(
         UP,
         up.map(|(registry, up)| ([("registry", registry)], u64::from(up))),
+    )?;
+    page.gauges(
+        EXHAUSTED,
+        rows.iter().map(|row| {
+            let registry = ("registry", row.registry.as_str());
+            ([registry], u64::from(row.is_budget_exhausted))
+        }),
     )
 }
 

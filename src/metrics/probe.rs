@@ -34,6 +34,11 @@ const INTERVAL: Family = family(
     "Planned time between two logins of one credential; probes run on this timer, not on scrapes",
 );
 
+const LEDGER: Family = family(
+    "ledger_up",
+    "Whether the ledger of refused logins can be read and written; while it cannot, no login that may be refused is sent; absent without a ledger",
+);
+
 /// Upper bounds in seconds. A registry in the same region answers ping and login in 50 ms, one
 /// across an ocean in half a second; a request is given up after 10 s, so that what lies above the
 /// bound of ten hung more than once or asked for many manifests.
@@ -48,6 +53,7 @@ const MOST_CODES: usize = 12;
 pub struct Probes {
     counts: Arc<Mutex<ByRegistry<Counts>>>,
     interval: Duration,
+    ledger: Arc<Mutex<Option<bool>>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -72,6 +78,7 @@ impl Probes {
         Self {
             counts: Arc::default(),
             interval,
+            ledger: Arc::default(),
         }
     }
 
@@ -88,6 +95,11 @@ impl Probes {
         table.of(&exchange.registry).record_requests(exchange);
     }
 
+    /// The ledger can be read and written, or cannot.
+    pub fn ledger_is(&self, up: bool) {
+        *self.ledger.lock().unwrap_or_else(PoisonError::into_inner) = Some(up);
+    }
+
     /// Writes all counters, and returns how many registries are without counters of their own.
     pub(super) fn encode(
         &self,
@@ -100,6 +112,10 @@ impl Probes {
             (table.named(registries, now), table.all())
         };
         page.gauge(INTERVAL, self.interval.as_secs_f64())?;
+        let ledger = *self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(up) = ledger {
+            page.gauge(LEDGER, u64::from(up))?;
+        }
         page.counters(
             PROBES,
             all.iter().flat_map(|(registry, counts)| {

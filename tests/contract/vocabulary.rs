@@ -118,6 +118,7 @@ pub(crate) fn exported() -> BTreeMap<String, Metric> {
     shown
         .probe
         .finished(&one_request(), &[(Step::Token, Outcome::Ok)]);
+    shown.probe.ledger_is(true);
     shown.encode(&mut text).unwrap();
     let mut metrics: BTreeMap<String, Metric> = BTreeMap::new();
     let mut family = String::new();
@@ -227,6 +228,7 @@ fn one_of_everything() -> Snapshot {
                 },
             }],
             registries: vec![RegistryRow {
+                is_budget_exhausted: true,
                 registry,
                 up: Some(true),
                 certificates: vec![Certificate {

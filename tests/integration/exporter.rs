@@ -1,5 +1,6 @@
 //! The real binary under way: started with flags, scraped over its listener, its log kept.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use regcred_stand_ins::scrape::{self, Page};
+use tempfile::TempDir;
 use tokio::time::{self, Instant};
 
 /// How long anything may take that is not told otherwise.
@@ -17,6 +19,8 @@ pub(crate) struct Exporter {
     child: Child,
     address: String,
     log: Arc<Mutex<String>>,
+    /// Its ledger, where no flag says otherwise.
+    _state: TempDir,
 }
 
 impl Exporter {
@@ -36,6 +40,15 @@ impl Exporter {
 
     /// Starts a command that was made by [`command`] and waits until it listens.
     pub(crate) async fn spawn(command: &mut Command) -> Self {
+        let state = tempfile::tempdir().expect("a folder can be made");
+        let keeps = |flag: &OsStr| {
+            let flag = flag.to_string_lossy();
+            flag.starts_with("--state-file") || flag.starts_with("--lease")
+        };
+        if !command.get_args().any(keeps) {
+            let path = state.path().join("ledger");
+            command.arg(format!("--state-file={}", path.display()));
+        }
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
             .stderr(Stdio::piped())
@@ -56,6 +69,7 @@ impl Exporter {
             child,
             address: String::new(),
             log,
+            _state: state,
         };
         exporter.address = exporter.listening().await;
         exporter

@@ -48,6 +48,7 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_credential_skipped", "gauge", "key registry secret_name secret_namespace why"),
     ("regcred_credential_valid", "gauge", "key registry secret_name secret_namespace"),
     ("regcred_dropped_series", "gauge", "metric"),
+    ("regcred_login_budget_exhausted", "gauge", "registry"),
     ("regcred_login_refusals", "counter", "registry"),
     ("regcred_objects", "gauge", "resource"),
     ("regcred_panics", "counter", "task"),
@@ -217,6 +218,7 @@ fn secret(namespace: &str, name: &str) -> SecretRow {
 fn registry(name: &str) -> RegistryRow {
     RegistryRow {
         registry: Registry::from_domain(name),
+        is_budget_exhausted: false,
         up: Some(true),
         certificates: vec![certificate(&format!("{name}:443"))],
     }

@@ -17,24 +17,27 @@ use regcred_exporter::domain::expiry::Sources;
 use regcred_exporter::domain::rows::{CredentialRow, GroupRow, Rows};
 use regcred_exporter::lifecycle::Role;
 use regcred_exporter::metrics::Metrics;
-use regcred_exporter::prober::Prober;
+use regcred_exporter::prober::{Demand, Prober};
 use regcred_exporter::registry::Client;
 use regcred_exporter::state::{Shared, State};
 use regcred_stand_ins::objects::docker_config;
 use regcred_stand_ins::registry::{Answer, Behaviour, On, Registry, Step};
+use regcred_stand_ins::scrape::Page;
 use tokio::sync::watch;
 
+use super::keeper::Keeper;
 use super::settings;
 
 const INTERVAL: TimeDelta = TimeDelta::minutes(15);
 
 /// A cluster, a prober and a clock.
-struct World {
+pub(super) struct World {
     shared: Shared,
     clock: Clock,
     prober: Prober,
     metrics: Metrics,
     role: watch::Sender<Role>,
+
     now: DateTime<Utc>,
 }
 
@@ -47,11 +50,25 @@ impl World {
         Self::over(change, |probe| Client::new(probe).unwrap())
     }
 
+    /// With a ledger that has been written before, at this time.
+    pub(super) fn at(now: DateTime<Utc>, keeper: Keeper, change: impl FnOnce(&mut Probe)) -> Self {
+        Self::made(now, keeper, change, |probe| Client::new(probe).unwrap())
+    }
+
     /// With another way to registries.
     fn over(change: impl FnOnce(&mut Probe), client: impl FnOnce(&Probe) -> Client) -> Self {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        Self::made(now, Keeper::default(), change, client)
+    }
+
+    fn made(
+        now: DateTime<Utc>,
+        keeper: Keeper,
+        change: impl FnOnce(&mut Probe),
+        client: impl FnOnce(&Probe) -> Client,
+    ) -> Self {
         let mut settings: Settings = settings::allowing_loopback();
         change(&mut settings.probe);
-        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let clock = Clock::by_hand(now);
         let cluster = Cluster::new(Sources::default(), Which::Referenced);
         let shared = Shared::from(State::new(cluster));
@@ -70,28 +87,30 @@ impl World {
             clock.clone(),
             metrics.clone(),
             Arc::default(),
-        );
+        )
+        .with_ledger(keeper.open());
         Self {
             shared,
             clock,
             prober,
             metrics,
             role,
+
             now,
         }
     }
 
-    fn apply(&self, changes: impl IntoIterator<Item = Change>) {
+    pub(super) fn apply(&self, changes: impl IntoIterator<Item = Change>) {
         apply(&self.shared, changes);
     }
 
     /// Does all that is due now; returns when the next thing is.
-    async fn step(&mut self) -> Option<DateTime<Utc>> {
+    pub(super) async fn step(&mut self) -> Option<DateTime<Utc>> {
         self.prober.step(self.now).await
     }
 
     /// Lets this much time pass, doing everything when it is due.
-    async fn pass(&mut self, time: TimeDelta) {
+    pub(super) async fn pass(&mut self, time: TimeDelta) {
         let end = self.now + time;
         while let Some(next) = self.step().await.filter(|next| *next <= end) {
             self.set(next);
@@ -109,7 +128,7 @@ impl World {
         self.shared.read(|state| state.rows(self.now)).in_order()
     }
 
-    fn credential(&self, namespace: &str) -> CredentialRow {
+    pub(super) fn credential(&self, namespace: &str) -> CredentialRow {
         let rows = self.rows();
         let mut fitting = rows
             .credentials
@@ -118,13 +137,25 @@ impl World {
         fitting.next().expect("the Secret has a credential")
     }
 
-    fn group(&self, credential: &str) -> GroupRow {
+    pub(super) fn group(&self, credential: &str) -> GroupRow {
         let rows = self.rows();
         let mut fitting = rows
             .groups
             .into_iter()
             .filter(|row| &*row.credential == credential);
         fitting.next().expect("the credential is shown")
+    }
+
+    /// Somebody wants to know everything now.
+    pub(super) fn demand_all(&self) {
+        self.prober.demands().ask(Demand::All);
+    }
+
+    /// A series without labels, as /metrics has it.
+    pub(super) fn series(&self, name: &str) -> Option<f64> {
+        let mut text = String::new();
+        self.metrics.encode(&mut text).unwrap();
+        Page::parse(&text).value(name, &[])
     }
 
     /// The outcome of a step, by the label's spelling.
@@ -151,7 +182,16 @@ fn watch_of(resource: Resource) -> Watch {
 }
 
 /// A pull secret `NAMESPACE/pull`.
-fn secret(namespace: &str, config: &str) -> Change {
+pub(super) fn secret(namespace: &str, config: &str) -> Change {
+    secret_of(namespace, config, None)
+}
+
+/// The same, last changed at this time.
+pub(super) fn secret_changed(namespace: &str, config: &str, at: DateTime<Utc>) -> Change {
+    secret_of(namespace, config, Some((at, String::new())))
+}
+
+fn secret_of(namespace: &str, config: &str, changed: Option<(DateTime<Utc>, String)>) -> Change {
     Change::SecretApplied(
         watch_of(Resource::DockerConfigJsonSecrets),
         SecretSeen {
@@ -161,7 +201,7 @@ fn secret(namespace: &str, config: &str) -> Change {
                 name: "pull".to_owned(),
             },
             created: None,
-            changed: None,
+            changed,
             kind: SecretKind::DockerConfigJson,
             docker_config: docker_config::parse(
                 SecretKind::DockerConfigJson,
@@ -176,7 +216,7 @@ fn secret(namespace: &str, config: &str) -> Change {
 }
 
 /// A pod `NAMESPACE/app` that names `pull`.
-fn pod(namespace: &str, image: &str) -> Change {
+pub(super) fn pod(namespace: &str, image: &str) -> Change {
     Change::PodApplied(
         watch_of(Resource::Pods),
         PodSeen {
@@ -195,7 +235,12 @@ fn pod(namespace: &str, image: &str) -> Change {
     )
 }
 
-fn deploy(namespace: &str, registry: &Registry, user: &str, password: &str) -> [Change; 2] {
+pub(super) fn deploy(
+    namespace: &str,
+    registry: &Registry,
+    user: &str,
+    password: &str,
+) -> [Change; 2] {
     let host = registry.host();
     [
         secret(namespace, &docker_config(&[(host, user, password)])),
@@ -373,7 +418,7 @@ async fn a_rotated_password_is_asked_for_at_once_and_the_old_verdict_is_gone() {
     let registry = Registry::start(bearer()).await;
     let mut world = World::new();
     world.apply(deploy("a", &registry, "bot", "wrong"));
-    world.pass(TimeDelta::minutes(6)).await;
+    world.pass(TimeDelta::minutes(31)).await;
     assert_eq!(world.credential("a").valid, Some(false));
     world.apply([secret(
         "a",
@@ -553,6 +598,7 @@ async fn what_nobody_names_any_more_is_not_asked_and_not_shown() {
         world.rows().credentials.is_empty(),
         "gone at the next scrape"
     );
+    world.pass(TimeDelta::seconds(1)).await;
     assert_eq!(world.step().await, None, "nothing is due ever again");
 }
 

@@ -140,6 +140,9 @@ def check_pod(case, objects, helps):
 
 def check_roles(case, objects):
     for role in kinds(objects, "Role", "ClusterRole"):
+        if role["metadata"]["name"].endswith("-ledger"):
+            claim(f"{case}: of Leases it reads and updates its own, and makes one", role["rules"] == ledger_rules(objects))
+            continue
         for rule in role["rules"]:
             claim(f"{case}: {role['kind']} only lists and watches", sorted(rule["verbs"]) == ["list", "watch"])
             claim(f"{case}: {role['kind']} names no more than needed", set(rule["resources"]) <= READABLE and rule["apiGroups"] == [""])
@@ -149,6 +152,14 @@ def check_roles(case, objects):
         (deployment,) = kinds(objects, "Deployment")
         (subject,) = binding["subjects"]
         claim(f"{case}: {meta['name']} binds the pod's account", subject["name"] == deployment["spec"]["template"]["spec"]["serviceAccountName"] and subject["namespace"] == "monitoring")
+
+
+def ledger_rules(objects):
+    (deployment,) = kinds(objects, "Deployment")
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    (lease,) = [argument.removeprefix("--lease=monitoring/") for argument in arguments if argument.startswith("--lease=")]
+    leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
+    return [leases | {"resourceNames": [lease], "verbs": ["get", "update"]}, leases | {"verbs": ["create"]}]
 
 
 def check_cases(helps):

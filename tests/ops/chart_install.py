@@ -91,8 +91,8 @@ class Api:
         body = {"metadata": {"name": name, "labels": labels}}
         return self.call("POST", "/api/v1/namespaces", body)[0] in (201, 409)
 
-    def may(self, account, verb, resource, namespace=""):
-        asked = {"verb": verb, "resource": resource, "namespace": namespace}
+    def may(self, account, verb, resource, namespace="", name="", group=""):
+        asked = {"verb": verb, "resource": resource, "namespace": namespace, "name": name, "group": group}
         body = {"spec": {"user": account, "groups": ["system:serviceaccounts"], "resourceAttributes": asked}}
         return self.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)[1]["status"]["allowed"]
 
@@ -155,6 +155,12 @@ def cluster_wide(api, config):
     for resource in ("configmaps", "nodes", "events", "pods/exec", "pods/log", "serviceaccounts/token"):
         allowed = [verb for verb in ("list", "watch", *FORBIDDEN) if api.may(account(), verb, resource)]
         claim(f"has nothing to do with {resource}: {allowed}", not allowed)
+
+    arguments = live(api)["template"]["spec"]["containers"][0]["args"]
+    (lease,) = [argument.removeprefix(f"--lease={NAMESPACE}/") for argument in arguments if argument.startswith("--lease=")]
+    for name, verbs in ((lease, ["get", "update", "create"]), ("other", ["create"])):
+        allowed = [verb for verb in ("get", "update", "create", "delete", "list") if api.may(account(), verb, "leases", NAMESPACE, name, "coordination.k8s.io")]
+        claim(f"of Leases called {name} it may {allowed}", allowed == verbs)
 
     release = config.upgrade(CHART, RELEASE, {"probe": {"interval": "30m"}, "namespaces": ["default"]}, namespace=NAMESPACE)
     arguments = live(api)["template"]["spec"]["containers"][0]["args"]

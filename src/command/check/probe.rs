@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use crate::app::ledger::Keeper;
 use crate::clock::Clock;
 use crate::command::Progress;
 use crate::config::Settings;
@@ -44,7 +46,15 @@ pub(super) async fn probe(
         clock.clone(),
         metrics,
         wake,
-    );
+    )
+    .for_one_run();
+    let over = CancellationToken::new();
+    let _ends_with_us = over.clone().drop_guard();
+    if let Some(keeper) = Keeper::of(&settings.ledger, None) {
+        let (asks, questions) = Keeper::channel();
+        prober = prober.with_ledger(asks);
+        tokio::spawn(keeper.run(questions, over));
+    }
     let asking = async {
         loop {
             let now = clock.now();

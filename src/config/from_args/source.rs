@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::given;
 use crate::cli::{CheckArgs, RunArgs, SourceArgs};
 use crate::config::complaints::Complaints;
-use crate::config::{ClusterSource, Scope, Source};
+use crate::config::{ClusterSource, Ledger, Scope, Source};
+use crate::domain::cluster::ObjectName;
 
 /// Files when one is named, else the cluster. Empty values, as templates leave them in the
 /// environment, count as not given, here and below.
@@ -60,6 +61,49 @@ pub(super) fn watched(args: &RunArgs, complaints: &mut Complaints) -> Source {
             Source::Files(files)
         }
     }
+}
+
+/// Where the ledger of the daemon is kept.
+pub(super) fn kept(args: &RunArgs, complaints: &mut Complaints) -> Ledger {
+    const LEASE: &str = "--lease";
+    let in_file = file(args.probe.state_file.as_deref());
+    let Some(text) = args.lease.as_deref().filter(|text| !text.is_empty()) else {
+        return in_file.unwrap_or_default();
+    };
+    if in_file.is_some() {
+        complaints.add(LEASE, "excludes --state-file: there is one ledger");
+    }
+    if args
+        .source
+        .docker_config
+        .iter()
+        .any(|path| path != Path::new(""))
+    {
+        complaints.add(LEASE, "there is no cluster where --docker-config is given");
+    }
+    match text.split_once('/') {
+        Some((namespace, name)) if is_namespace(namespace) && is_object_name(name) => {
+            Ledger::Lease(ObjectName {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            })
+        }
+        _ => {
+            complaints.about(LEASE, text, "is no NAMESPACE/NAME");
+            Ledger::None
+        }
+    }
+}
+
+/// `--state-file`, where one is given.
+pub(super) fn file(path: Option<&Path>) -> Option<Ledger> {
+    let path = path.filter(|path| !path.as_os_str().is_empty())?;
+    Some(Ledger::File(path.to_owned()))
+}
+
+/// RFC 1123 subdomain, as the API server wants Leases to be named.
+fn is_object_name(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_namespace)
 }
 
 fn namespaces_of_exclusion(

@@ -61,6 +61,13 @@ impl fmt::Display for Holder {
     }
 }
 
+impl Holder {
+    /// `namespace/name#key`.
+    pub(super) fn to_ledger(&self) -> String {
+        format!("{self}#{}", self.key)
+    }
+}
+
 /// An entry that the kubelet tries for a claim.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {

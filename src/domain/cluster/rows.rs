@@ -1,6 +1,6 @@
 //! The graph and the verdicts, copied into the flat rows that are shown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,12 +11,13 @@ use super::{Cluster, Named, Resource};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::Step;
 use crate::domain::expiry::Expiry;
+use crate::domain::image::Registry;
 use crate::domain::outcome::Outcome;
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{
     CredentialRow, GroupRow, Listed, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped, Unsorted,
 };
-use crate::domain::verdict::{Verdict, Verdicts};
+use crate::domain::verdict::{Verdict, Verdicts, Waits};
 
 /// Labels of groups: the name of the owner, with its key where one Secret holds several credentials
 /// for one registry.
@@ -170,7 +171,8 @@ impl Cluster {
             _ if blocked == Some(Step::Ping) && group.registry.is_loopback() => {
                 Some(Skipped::NodeLocal)
             }
-            _ => blocked.map(|_| Skipped::Policy),
+            _ if blocked.is_some() => Some(Skipped::Policy),
+            _ => verdict.and_then(Verdict::waits).map(|_| Skipped::Budget),
         }
     }
 
@@ -209,6 +211,12 @@ impl Cluster {
     }
 
     fn registry_rows(&self, verdicts: &Verdicts) -> Vec<RegistryRow> {
+        let waits = |group: &&Group| {
+            let verdict = self.verdict(verdicts, group);
+            verdict.and_then(Verdict::waits) == Some(Waits::ForBudget)
+        };
+        let groups = self.groups.iter().map(|(group, _)| group).filter(waits);
+        let exhausted: HashSet<&Registry> = groups.map(|group| &group.registry).collect();
         self.groups
             .registries()
             .map(|registry| {
@@ -216,6 +224,7 @@ impl Cluster {
                 RegistryRow {
                     registry: registry.clone(),
                     up: standing.up,
+                    is_budget_exhausted: exhausted.contains(registry),
                     certificates: standing.certificates.by_host(),
                 }
             })

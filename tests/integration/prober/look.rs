@@ -28,7 +28,7 @@ fn heads(registry: &Registry) -> Vec<LoggedRequest> {
 
 fn deploy_wrong(world: &World, registry: &Registry, namespace: &str, repository: &str) {
     let host = registry.host();
-    let config = docker_config(&[(host, "bot", namespace)]);
+    let config = docker_config(&[(host, &format!("bot-{namespace}"), "wrong")]);
     world.apply([
         secret(namespace, &config),
         pod(namespace, &format!("{host}/{repository}:1")),
@@ -45,7 +45,7 @@ async fn behind_a_refused_login_is_looked_once_and_without_it() {
     world.step().await;
     assert_eq!(would_work(&world, &registry, "team/app"), Some(true));
     assert_eq!(would_work(&world, &registry, "team/own"), Some(false));
-    assert_eq!(registry.refused_logins("bot"), 3);
+    assert_eq!(registry.all_refused_logins(), 3);
     let asked = heads(&registry);
     assert_eq!(asked.len(), 2, "once for two credentials: {asked:?}");
     let methods: Vec<_> = asked.iter().map(|request| &*request.method).collect();
