@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body_util::BodyExt;
 use kube::client::{AuthError, Body};
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -265,8 +265,25 @@ pub(crate) async fn get(
     path_and_query: &str,
     accept: &'static str,
 ) -> Result<Response<Body>, Refusal> {
+    let request = Request::get(path_and_query).header(ACCEPT, accept);
+    answer(client, request).await
+}
+
+/// The same over a connection that is closed after it: its buffers, which hold what was read until
+/// something overwrites it, are freed with it. For Secrets.
+pub(crate) async fn get_alone(
+    client: &Client,
+    path_and_query: &str,
+    accept: &'static str,
+) -> Result<Response<Body>, Refusal> {
     let request = Request::get(path_and_query)
         .header(ACCEPT, accept)
+        .header(CONNECTION, "close");
+    answer(client, request).await
+}
+
+async fn answer(client: &Client, request: request::Builder) -> Result<Response<Body>, Refusal> {
+    let request = request
         // From 1.37 on watch streams are gzipped line by line if we let them.
         .header(ACCEPT_ENCODING, "identity")
         .body(Body::empty())

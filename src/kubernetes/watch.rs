@@ -213,7 +213,10 @@ impl Watcher {
             escaped(&resource_version),
             lasts.as_secs(),
         );
-        let answer = client::get(&self.client, &path, JSON).await;
+        let answer = match self.objects.are_secrets() {
+            true => client::get_alone(&self.client, &path, JSON).await,
+            false => client::get(&self.client, &path, JSON).await,
+        };
         let response = match answer {
             Ok(response) if list::is_json(response.headers()) => response,
             Ok(_) => return End::refused(resource_version, Reason::Malformed.into()),
@@ -228,18 +231,24 @@ impl Watcher {
         let mut lines = Lines::default();
         let mut position = resource_version;
         let mut error = None;
+        let mut renewal = None;
         let why = loop {
             let silent = (opened + lasts).max(Instant::now()) + self.cadence.silence;
-            let bytes = match timeout_at(silent, client::piece(&mut body)).await {
+            let until = renewal.map_or(silent, |at| silent.min(at));
+            let bytes = match timeout_at(until, client::piece(&mut body)).await {
                 Ok(Ok(Some(bytes))) => bytes,
                 Ok(Ok(None)) => break None,
                 Ok(Err(reason)) => break Some(reason),
+                Err(_) if until < silent => break None,
                 Err(_) => break Some(Reason::Silent),
             };
             lines.feed(&bytes, |piece| {
                 let Some(line) = self.objects.line(piece) else {
                     return;
                 };
+                if self.objects.are_secrets() && line.kind != EventKind::Bookmark {
+                    renewal.get_or_insert_with(|| Instant::now() + self.cadence.renew);
+                }
                 match line.kind {
                     EventKind::Error => error = Some(status(line.code)),
                     _ if line.resource_version.is_empty() => {}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says why")]
 
+mod canary;
 mod chart;
 mod check;
 mod claims;

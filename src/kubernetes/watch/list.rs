@@ -80,7 +80,10 @@ pub(super) async fn page(
         objects.mark(Change::ListStarted);
     }
     let path = objects.path() + &cursor.query();
-    let response = client::get(client, &path, JSON).await?;
+    let response = match objects.are_secrets() {
+        true => client::get_alone(client, &path, JSON).await?,
+        false => client::get(client, &path, JSON).await?,
+    };
     if !is_json(response.headers()) {
         return Err(Reason::Malformed.into());
     }

@@ -51,6 +51,14 @@ pub(super) struct Objects {
 type Decode = fn(&[u8], Place, &Watch, &Wanted) -> Result<Decoded<Option<Change>>, Broken>;
 
 impl Objects {
+    /// What is read is secret, the bytes of the answers with it.
+    pub(super) fn are_secrets(&self) -> bool {
+        matches!(
+            self.watch.resource,
+            Resource::DockerConfigJsonSecrets | Resource::DockerCfgSecrets
+        )
+    }
+
     pub(super) fn new(
         watch: Watch,
         scope: &Arc<Scope>,

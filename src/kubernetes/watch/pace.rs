@@ -14,6 +14,9 @@ pub struct Cadence {
     pub backoff: RangeInclusive<Duration>,
     /// A watch that lived so long starts the back-off anew, and is followed at once.
     pub lived: Duration,
+    /// A stream that brought a Secret is begun anew within this: the buffers of its connection hold
+    /// what they read until they are freed, and a deleted password is to be gone.
+    pub renew: Duration,
     /// Two watches in a row that end within this mean that something is wrong: list again.
     pub at_once: Duration,
 }
@@ -26,6 +29,7 @@ impl Default for Cadence {
             // client-go's reflector.
             backoff: Duration::from_millis(800)..=Duration::from_secs(30),
             lived: Duration::from_secs(10),
+            renew: Duration::from_secs(15),
             at_once: Duration::from_secs(1),
         }
     }
