@@ -9,11 +9,14 @@
 //! ([`Cluster::changes`]): the graph itself neither waits nor calls.
 
 mod apply;
+mod caps;
 mod change;
 mod claims;
 mod groups;
+mod holder;
 mod inventory;
 mod quota_rows;
+mod registry_use;
 mod rows;
 mod secrets;
 mod slots;
@@ -123,6 +126,14 @@ impl Cluster {
             groups: Groups::new(which),
             ..Self::default()
         }
+    }
+
+    /// Has everything asked that any namespace wants, for a look that somebody waits for; to be called
+    /// while the graph is empty.
+    #[must_use]
+    pub fn without_caps(mut self) -> Self {
+        self.groups.lift_caps();
+        self
     }
 
     /// Takes in one change.
@@ -254,7 +265,7 @@ impl Cluster {
             .collect()
     }
 
-    fn expiry_of(&self, owner: &groups::Holder, group: &Group) -> Option<Expiry> {
+    fn expiry_of(&self, owner: &holder::Holder, group: &Group) -> Option<Expiry> {
         let name = Named {
             namespace: owner.namespace.clone(),
             name: owner.name.clone(),

@@ -145,8 +145,9 @@ pub enum Skipped {
     Policy,
     /// An annotation asks for it; nothing reads one yet.
     Ignored,
-    /// Its login may be refused, and its account or registry has used up its refusals, or it cannot
-    /// be entered in the ledger.
+    /// Its namespaces have no place for it (64 credentials and 20 registries each); or its login may
+    /// be refused, and its account or registry has used up its refusals, or it cannot be entered in
+    /// the ledger.
     Budget,
     /// OpenShift makes and rotates it; nothing tells these apart yet.
     OpenshiftGenerated,

@@ -136,7 +136,7 @@ struct Seen {
 impl Intake {
     fn of(asked: &Check) -> Self {
         let settings = &asked.settings;
-        let cluster = Cluster::new(settings.expiry.clone(), settings.probe.which);
+        let cluster = Cluster::new(settings.expiry.clone(), settings.probe.which).without_caps();
         Self {
             shared: Shared::from(State::new(cluster)),
             sources: Arc::new(settings.expiry.clone()),

@@ -17,7 +17,7 @@ impl Cluster {
         let (secrets, groups) = (&self.secrets, &mut self.groups);
         let shape = self.claims.acquire(pod, &mut self.names, |claim| {
             claim.candidates = secrets::candidates(secrets, claim);
-            groups.use_registry(claim.image.registry());
+            groups.use_registry(claim.image.registry(), &claim.namespace, pod.created);
             groups.take(&claim.image, &claim.candidates);
         });
         let namespace = self.names.intern(&pod.object.namespace);
@@ -46,7 +46,8 @@ impl Cluster {
         let named = self.claims.secrets_named(shape);
         for claim in self.claims.release(shape) {
             self.groups.give_back(&claim.image, &claim.candidates);
-            self.groups.drop_registry(claim.image.registry());
+            self.groups
+                .drop_registry(claim.image.registry(), &claim.namespace);
         }
         // After the claims: while one of them holds a credential, its Secret counts as named.
         for name in named {

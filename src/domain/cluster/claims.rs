@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::groups::Candidate;
+use super::holder::Candidate;
 use super::slots::{Slot, Slots};
 use super::{Named, PodSeen, PullPolicy};
 use crate::domain::image::Reference;

@@ -1,11 +1,13 @@
 //! Groups: what is probed once, however many Secrets hold it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Created;
+use super::caps::{Caps, Flips};
+use super::holder::{Candidate, Hold, Holder};
+use super::registry_use::RegistryUse;
 use crate::domain::credential::CredentialId;
 use crate::domain::exchange::Manifest;
 use crate::domain::image::{Reference, Registry};
@@ -42,81 +44,15 @@ pub struct Changes {
     pub registries: Vec<Registry>,
 }
 
-/// One entry of one Secret that holds a credential. Ordered by age, so that the first is the oldest.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Holder {
-    pub(super) created: Created,
-    pub(super) namespace: Arc<str>,
-    pub(super) name: Arc<str>,
-    pub(super) key: Arc<str>,
-}
-
-/// `namespace/name`; a file is its path.
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.namespace.is_empty() {
-            write!(f, "{}/", self.namespace)?;
-        }
-        f.write_str(&self.name)
-    }
-}
-
-impl Holder {
-    /// `namespace/name#key`.
-    pub(super) fn to_ledger(&self) -> String {
-        format!("{self}#{}", self.key)
-    }
-}
-
-/// An entry that the kubelet tries for a claim.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) credential: CredentialId,
-    pub(super) holder: Arc<Holder>,
-}
-
-/// Why a holder holds: its key names the registry, and images match it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hold {
-    literal: u32,
-    claims: u32,
-    referenced: bool,
-}
-
 #[derive(Debug, Default)]
 struct Use {
     holders: BTreeMap<Arc<Holder>, Hold>,
     /// The holder whose name is the group's label.
     owner: Option<Arc<Holder>>,
     referenced: u32,
+    /// Namespaces that want it asked and have a place for it.
+    admitted: u32,
     manifests: BTreeMap<Manifest, u32>,
-}
-
-#[derive(Debug, Default)]
-struct RegistryUse {
-    claims: u32,
-    groups: u32,
-    /// Of these, those that something names.
-    referenced: u32,
-    /// Manifests that some claim has no candidate for: they are pulled without a credential.
-    anonymous: BTreeMap<Manifest, u32>,
-}
-
-impl RegistryUse {
-    fn is_wanted(&self, which: Which) -> bool {
-        match which {
-            Which::Referenced => self.claims > 0 || self.referenced > 0,
-            Which::All => self.claims > 0 || self.groups > 0,
-            Which::InUse => self.claims > 0,
-            Which::None => false,
-        }
-    }
-
-    /// What is to be asked of it: a ping, a look.
-    fn wishes(&self, which: Which) -> (bool, bool) {
-        let is_wanted = self.is_wanted(which);
-        (is_wanted, is_wanted && !self.anonymous.is_empty())
-    }
 }
 
 /// Every group that a Secret holds.
@@ -124,6 +60,7 @@ impl RegistryUse {
 pub(super) struct Groups {
     which: Which,
     settled: bool,
+    caps: Caps,
     uses: HashMap<Group, Use>,
     registries: HashMap<Registry, RegistryUse>,
     changed: HashSet<Group>,
@@ -140,6 +77,16 @@ impl Groups {
 
     pub(super) fn settle(&mut self) {
         self.settled = true;
+        self.caps.settle();
+    }
+
+    #[cfg(test)]
+    pub(super) fn caps_are_idle(&self) -> bool {
+        self.caps.is_idle()
+    }
+
+    pub(super) fn lift_caps(&mut self) {
+        self.caps.lift();
     }
 
     pub(super) fn changes(&mut self) -> Changes {
@@ -158,8 +105,7 @@ impl Groups {
             return false;
         };
         match self.which {
-            Which::Referenced => used.referenced > 0,
-            Which::All => true,
+            Which::Referenced | Which::All => used.admitted > 0,
             Which::InUse => !used.manifests.is_empty(),
             Which::None => false,
         }
@@ -167,6 +113,17 @@ impl Groups {
 
     pub(super) fn is_referenced(&self, group: &Group) -> bool {
         self.uses.get(group).is_some_and(|used| used.referenced > 0)
+    }
+
+    /// Something would have the group asked, and none of the namespaces that hold it has a place.
+    pub(super) fn is_over_caps(&self, group: &Group) -> bool {
+        let is_demanded = |used: &Use| match self.which {
+            Which::Referenced => used.referenced > 0,
+            Which::All => true,
+            Which::InUse | Which::None => false,
+        };
+        let used = self.uses.get(group);
+        used.is_some_and(|used| used.admitted == 0 && is_demanded(used))
     }
 
     pub(super) fn which(&self) -> Which {
@@ -241,11 +198,20 @@ impl Groups {
     }
 
     /// An image of a pod names the registry.
-    pub(super) fn use_registry(&mut self, registry: &Registry) {
+    pub(super) fn use_registry(
+        &mut self,
+        registry: &Registry,
+        namespace: &Arc<str>,
+        created: Created,
+    ) {
         self.touch_registry(registry, |used| used.claims += 1);
+        let flips = self.caps.demand_host(namespace, registry, created);
+        self.turn(flips);
     }
 
-    pub(super) fn drop_registry(&mut self, registry: &Registry) {
+    pub(super) fn drop_registry(&mut self, registry: &Registry, namespace: &Arc<str>) {
+        let flips = self.caps.withdraw_host(namespace, registry);
+        self.turn(flips);
         self.touch_registry(registry, |used| used.claims = used.claims.saturating_sub(1));
     }
 
@@ -315,33 +281,55 @@ impl Groups {
         }
     }
 
-    /// Changes why a holder holds, and all that follows from it: the holder list, the count of
-    /// referenced holders, the owner, the registry's use.
+    /// Changes why a holder holds, and all that follows from it: its namespace's places, the holder
+    /// list, the count of referenced holders, the owner, the registry's use.
     fn change(&mut self, group: &Group, holder: &Arc<Holder>, change: impl FnOnce(&mut Hold)) {
         let is_new = !self.uses.contains_key(group);
         let used = self.uses.entry(group.clone()).or_default();
         let hold = used.holders.entry(Arc::clone(holder)).or_default();
-        let was_referenced = hold.referenced;
+        let before = *hold;
         change(hold);
-        let is_gone = hold.literal == 0 && hold.claims == 0;
-        let is_referenced = hold.referenced && !is_gone;
-        let was_named = used.referenced > 0;
-        used.referenced = used.referenced + u32::from(is_referenced) - u32::from(was_referenced);
-        if is_gone {
+        let after = *hold;
+        used.referenced =
+            used.referenced + u32::from(after.is_referenced()) - u32::from(before.is_referenced());
+        if !after.is_held() {
             used.holders.remove(holder);
         }
         used.keep_owner(self.settled);
-        let is_named = used.referenced > 0;
         let is_empty = used.holders.is_empty();
         self.changed.insert(group.clone());
+        if is_new != is_empty {
+            self.touch_registry(&group.registry, |used| {
+                used.groups = used.groups + u32::from(is_new) - u32::from(is_empty);
+            });
+        }
+        let flips = match (before.demands(self.which), after.demands(self.which)) {
+            (false, true) => self.caps.demand(group, holder),
+            (true, false) => self.caps.withdraw(group, holder),
+            _ => Flips::default(),
+        };
+        self.turn(flips);
         if is_empty {
             self.uses.remove(group);
         }
-        if is_new != is_empty || was_named != is_named {
-            self.touch_registry(&group.registry, |used| {
-                used.groups = used.groups + u32::from(is_new) - u32::from(is_empty);
-                used.referenced = used.referenced + u32::from(is_named) - u32::from(was_named);
-            });
+    }
+
+    /// Takes in what namespaces have places for now, or no more.
+    fn turn(&mut self, flips: Flips) {
+        for (group, is_admitted) in flips.groups {
+            let Some(used) = self.uses.get_mut(&group) else {
+                continue;
+            };
+            let was_asked = used.admitted > 0;
+            step(&mut used.admitted, is_admitted);
+            let is_asked = used.admitted > 0;
+            if was_asked != is_asked {
+                self.touch_registry(&group.registry, |used| step(&mut used.asked, is_asked));
+                self.changed.insert(group);
+            }
+        }
+        for (registry, is_admitted) in flips.hosts {
+            self.touch_registry(&registry, |used| step(&mut used.admitted, is_admitted));
         }
     }
 
@@ -350,7 +338,7 @@ impl Groups {
         let wished = used.wishes(self.which);
         change(used);
         let has_changed = used.wishes(self.which) != wished;
-        if used.claims == 0 && used.groups == 0 {
+        if used.is_over() {
             self.registries.remove(registry);
         }
         if has_changed {
@@ -372,6 +360,14 @@ impl Use {
             self.owner = self.holders.keys().next().cloned();
         }
     }
+}
+
+fn step(count: &mut u32, is_one_more: bool) {
+    *count = if is_one_more {
+        *count + 1
+    } else {
+        count.saturating_sub(1)
+    };
 }
 
 fn drop_one(counts: &mut BTreeMap<Manifest, u32>, manifest: &Manifest) {

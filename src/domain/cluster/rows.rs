@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::groups::{Group, Holder, Which};
+use super::groups::{Group, Which};
+use super::holder::Holder;
 use super::inventory::why_no_login;
 use super::{Cluster, Named, Resource};
 use crate::domain::docker_config::FaultKind;
@@ -167,6 +168,7 @@ impl Cluster {
                 Some(Skipped::NotReferenced)
             }
             _ if expiry.is_expired_inside_at(now) => Some(Skipped::ExpiredInside),
+            _ if self.groups.is_over_caps(group) => Some(Skipped::Budget),
             // Further on it is the token endpoint that was refused.
             _ if blocked == Some(Step::Ping) && group.registry.is_loopback() => {
                 Some(Skipped::NodeLocal)

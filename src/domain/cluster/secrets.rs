@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::claims::Claim;
-use super::groups::{Candidate, Group, Groups, Holder};
+use super::groups::{Group, Groups};
+use super::holder::{Candidate, Holder};
 use super::{Created, Named, Record, SecretSeen};
 use crate::domain::credential::{CredentialId, Credentials};
 use crate::domain::docker_config::{Effect, FaultSet};

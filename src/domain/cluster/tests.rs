@@ -1,5 +1,7 @@
 //! The graph, fed with changes in every order.
 
+mod caps;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;

@@ -1,0 +1,39 @@
+//! What a registry is needed for.
+
+use std::collections::BTreeMap;
+
+use super::groups::Which;
+use crate::domain::exchange::Manifest;
+
+#[derive(Debug, Default)]
+pub(super) struct RegistryUse {
+    pub(super) claims: u32,
+    pub(super) groups: u32,
+    /// Of these, those that are asked.
+    pub(super) asked: u32,
+    /// Namespaces whose Pods name it and that have a place for it.
+    pub(super) admitted: u32,
+    /// Manifests that some claim has no candidate for: they are pulled without a credential.
+    pub(super) anonymous: BTreeMap<Manifest, u32>,
+}
+
+impl RegistryUse {
+    pub(super) fn is_wanted(&self, which: Which) -> bool {
+        match which {
+            Which::Referenced | Which::All => self.admitted > 0 || self.asked > 0,
+            Which::InUse => self.claims > 0,
+            Which::None => false,
+        }
+    }
+
+    /// What is to be asked of it: a ping, a look.
+    pub(super) fn wishes(&self, which: Which) -> (bool, bool) {
+        let is_wanted = self.is_wanted(which);
+        (is_wanted, is_wanted && !self.anonymous.is_empty())
+    }
+
+    /// Nothing names it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.claims == 0 && self.groups == 0 && self.asked == 0 && self.admitted == 0
+    }
+}
