@@ -272,6 +272,9 @@ impl Prober {
                     Some(_) => None,
                 };
                 let job = Job::Login(group.clone());
+                if let Some(namespace) = state.cluster.namespace_of(&group) {
+                    self.schedule.belongs_to(&job, namespace);
+                }
                 // Wanted again: not before it would have been, had it been wanted all the time.
                 let again = verdict.next_run().map_or(first, |next| next.max(now));
                 let again = (!self.schedule.knows(&job)).then_some(again);

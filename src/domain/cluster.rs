@@ -136,6 +136,11 @@ impl Cluster {
         self
     }
 
+    /// The namespace in whose turn the group is asked: that of its oldest holder.
+    pub fn namespace_of(&self, group: &Group) -> Option<&Arc<str>> {
+        self.groups.owner(group).map(|owner| &owner.namespace)
+    }
+
     /// Takes in one change.
     pub fn apply(&mut self, change: Change) {
         match change {

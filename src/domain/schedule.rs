@@ -1,20 +1,24 @@
 //! What is due: logins, one per credential and registry, and anonymous pings, one per registry.
 //!
 //! `now` comes in, jobs come out. A lane per registry, so that taking what is due costs the number
-//! of registries, not the number of credentials waiting behind a busy one.
+//! of registries, not the number of credentials waiting behind a busy one; in each lane, and over all
+//! of them, namespaces have their turns.
 
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cluster::Group;
 use super::image::Registry;
+use turns::{Served, Turns};
 
 /// Logins a second, over all registries, once the burst is used up: 600 credentials have their
 /// verdict within two minutes of a start (docs/promises.md).
@@ -56,6 +60,10 @@ impl Job {
 pub struct Schedule {
     lanes: HashMap<Registry, Lane>,
     planned: HashMap<Job, Planned>,
+    /// The namespace in whose turn a login has its place.
+    homes: HashMap<Job, Arc<str>>,
+    served: Served,
+    turn: u64,
     /// When the next login would start if logins were spaced evenly.
     pace: DateTime<Utc>,
     /// The newest time that was told.
@@ -71,7 +79,7 @@ struct Lane {
     /// Apart, and first: a registry that hangs is told by its ping, which must not wait until a
     /// thousand logins have timed out. Looks are here as well: nobody's account is in them.
     pings: Queue,
-    logins: Queue,
+    logins: Turns,
     under_way: usize,
     held_until: Option<DateTime<Utc>>,
 }
@@ -90,10 +98,27 @@ impl Schedule {
         Self {
             lanes: HashMap::new(),
             planned: HashMap::new(),
+            homes: HashMap::new(),
+            served: Served::default(),
+            turn: 0,
             pace: DateTime::UNIX_EPOCH,
             seen: DateTime::UNIX_EPOCH,
             per_registry: per_registry.max(1),
         }
+    }
+
+    /// From now on a login has its place in the turn of this namespace.
+    pub fn belongs_to(&mut self, job: &Job, namespace: &Arc<str>) {
+        if self.homes.get(job) == Some(namespace) {
+            return;
+        }
+        let waiting = match self.planned.get(job) {
+            Some(Planned::At(at)) => Some(*at),
+            _ => None,
+        };
+        waiting.iter().for_each(|at| self.take_out(job, *at));
+        self.homes.insert(job.clone(), namespace.clone());
+        waiting.iter().for_each(|at| self.put_in(job, *at));
     }
 
     /// Plans a job, earlier if it was planned later; one that is under way is done once more.
@@ -129,11 +154,10 @@ impl Schedule {
 
     /// Nobody wants the job any more. One that is under way ends by itself.
     pub fn forget(&mut self, job: &Job) {
-        if let Some(Planned::At(at)) = self.planned.remove(job)
-            && let Some(lane) = self.lanes.get_mut(job.registry())
-        {
-            lane.queue(job).remove(&(at, job.clone()));
+        if let Some(Planned::At(at)) = self.planned.remove(job) {
+            self.take_out(job, at);
         }
+        self.homes.remove(job);
         self.drop_idle_lane(job.registry());
     }
 
@@ -148,10 +172,9 @@ impl Schedule {
         self.pace -= back;
         for lane in self.lanes.values_mut() {
             lane.held_until = lane.held_until.map(|until| until - back);
-            for queue in [&mut lane.pings, &mut lane.logins] {
-                let waiting = mem::take(queue).into_iter();
-                *queue = waiting.map(|(at, job)| (at - back, job)).collect();
-            }
+            let waiting = mem::take(&mut lane.pings).into_iter();
+            lane.pings = waiting.map(|(at, job)| (at - back, job)).collect();
+            lane.logins.follow(back);
         }
         for planned in self.planned.values_mut() {
             if let Planned::At(at) = planned {
@@ -164,24 +187,44 @@ impl Schedule {
     /// Takes what may start now: due, its registry neither busy nor held, logins within the pace.
     pub fn take_due(&mut self, now: DateTime<Utc>) -> Vec<Job> {
         let mut taken = Vec::new();
-        let mut lanes: Vec<_> = self.lanes.values_mut().collect();
-        // The longest due first, or a small registry would wait behind a large one's pace.
-        lanes.sort_by_key(|lane| lane.logins.first().map(|(at, _)| *at));
-        for lane in lanes {
-            while lane.may_start(now, self.per_registry) {
-                let Some((at, job)) = lane.first_due(now, pace_allows(self.pace, now)) else {
-                    break;
-                };
-                if matches!(job, Job::Login(_)) {
-                    self.pace = self.pace.max(now) + pace_step();
-                }
-                lane.queue(&job).remove(&(at, job.clone()));
+        for lane in self.lanes.values_mut() {
+            while lane.may_start(now, self.per_registry)
+                && let Some(ping) = lane.take_ping(now)
+            {
                 lane.under_way += 1;
-                self.planned.insert(job.clone(), Planned::UnderWay);
-                taken.push(job);
+                taken.push(ping);
             }
         }
+        while pace_allows(self.pace, now)
+            && let Some(login) = self.take_login(now)
+        {
+            self.pace = self.pace.max(now) + pace_step();
+            taken.push(login);
+        }
+        for job in &taken {
+            self.planned.insert(job.clone(), Planned::UnderWay);
+        }
         taken
+    }
+
+    /// The login of the namespace that was served the longest ago; of several registries the one
+    /// that it has waited for the longest.
+    fn take_login(&mut self, now: DateTime<Utc>) -> Option<Job> {
+        let (served, per_registry) = (&self.served, self.per_registry);
+        let lanes = self.lanes.iter_mut();
+        let turns = lanes.filter_map(|(registry, lane)| {
+            let may_start = lane.may_start(now, per_registry);
+            let (last, since, name) = lane.logins.next(served, now).filter(|_| may_start)?;
+            Some((last, since, name, registry))
+        });
+        let (_, _, namespace, registry) = turns.min()?;
+        let registry = registry.clone();
+        let lane = self.lanes.get_mut(&registry)?;
+        let login = lane.logins.take(&namespace)?;
+        lane.under_way += 1;
+        self.turn += 1;
+        self.served.insert(namespace, self.turn);
+        Some(login)
     }
 
     /// A job ended: its next time, unless it was forgotten or hastened meanwhile. Returns when it
@@ -269,7 +312,7 @@ impl Schedule {
             .filter_map(|lane| {
                 let ping = lane.pings.first().map(|(at, _)| *at);
                 let login = lane.logins.first();
-                let login = login.map(|(at, _)| (*at).max(self.pace - pace_burst()));
+                let login = login.map(|at| at.max(self.pace - pace_burst()));
                 let at = ping.into_iter().chain(login).min()?;
                 Some(at.max(lane.held_until.unwrap_or(at)).max(now))
             })
@@ -289,8 +332,11 @@ impl Schedule {
     pub fn waiting_for(&self, registry: &Registry) -> Vec<Job> {
         let lane = self.lanes.get(registry);
         lane.into_iter()
-            .flat_map(|lane| lane.pings.iter().chain(&lane.logins))
-            .map(|(_, job)| job.clone())
+            .flat_map(|lane| {
+                let pings = lane.pings.iter().map(|(_, job)| job);
+                pings.chain(lane.logins.jobs())
+            })
+            .cloned()
             .collect()
     }
 
@@ -310,11 +356,35 @@ impl Schedule {
     }
 
     fn plan(&mut self, job: &Job, at: DateTime<Utc>) {
-        let lane = self.lanes.entry(job.registry().clone()).or_default();
         if let Some(Planned::At(before)) = self.planned.insert(job.clone(), Planned::At(at)) {
-            lane.queue(job).remove(&(before, job.clone()));
+            self.take_out(job, before);
         }
-        lane.queue(job).insert((at, job.clone()));
+        self.put_in(job, at);
+    }
+
+    fn put_in(&mut self, job: &Job, at: DateTime<Utc>) {
+        let home = self.home(job);
+        let lane = self.lanes.entry(job.registry().clone()).or_default();
+        match job {
+            Job::Ping(_) | Job::Look(_) => drop(lane.pings.insert((at, job.clone()))),
+            Job::Login(_) => lane.logins.insert(at, job.clone(), &home),
+        }
+    }
+
+    fn take_out(&mut self, job: &Job, at: DateTime<Utc>) {
+        let home = self.home(job);
+        let Some(lane) = self.lanes.get_mut(job.registry()) else {
+            return;
+        };
+        match job {
+            Job::Ping(_) | Job::Look(_) => drop(lane.pings.remove(&(at, job.clone()))),
+            Job::Login(_) => lane.logins.remove(at, job, &home),
+        }
+    }
+
+    /// Files have no namespace, and share one turn.
+    fn home(&self, job: &Job) -> Arc<str> {
+        self.homes.get(job).cloned().unwrap_or_default()
     }
 
     fn drop_idle_lane(&mut self, registry: &Registry) {
@@ -325,17 +395,9 @@ impl Schedule {
 }
 
 impl Lane {
-    fn queue(&mut self, job: &Job) -> &mut Queue {
-        match job {
-            Job::Ping(_) | Job::Look(_) => &mut self.pings,
-            Job::Login(_) => &mut self.logins,
-        }
-    }
-
-    fn first_due(&self, now: DateTime<Utc>, may_log_in: bool) -> Option<(DateTime<Utc>, Job)> {
-        let login = self.logins.first().filter(|_| may_log_in);
-        let mut firsts = self.pings.first().into_iter().chain(login);
-        firsts.find(|(at, _)| *at <= now).cloned()
+    fn take_ping(&mut self, now: DateTime<Utc>) -> Option<Job> {
+        self.pings.first().filter(|(at, _)| *at <= now)?;
+        self.pings.pop_first().map(|(_, job)| job)
     }
 
     fn is_idle(&self) -> bool {

@@ -14,6 +14,7 @@ mod docker_config_oracle;
 mod end_to_end;
 mod expiry;
 mod exporter;
+mod fairness;
 mod files;
 mod keeper;
 mod keyring;

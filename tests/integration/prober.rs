@@ -52,25 +52,44 @@ impl World {
 
     /// With a ledger that has been written before, at this time.
     pub(super) fn at(now: DateTime<Utc>, keeper: Keeper, change: impl FnOnce(&mut Probe)) -> Self {
-        Self::made(now, keeper, change, |probe| Client::new(probe).unwrap())
+        Self::made(now, keeper, Which::Referenced, change, |probe| {
+            Client::new(probe).unwrap()
+        })
+    }
+
+    /// The same, and no Pod need name a Secret.
+    pub(super) fn of_all(
+        now: DateTime<Utc>,
+        keeper: Keeper,
+        change: impl FnOnce(&mut Probe),
+    ) -> Self {
+        Self::made(now, keeper, Which::All, change, |probe| {
+            Client::new(probe).unwrap()
+        })
+    }
+
+    /// Every list has come in.
+    pub(super) fn settle(&self) {
+        self.shared.update(|state| state.cluster.settle());
     }
 
     /// With another way to registries.
     fn over(change: impl FnOnce(&mut Probe), client: impl FnOnce(&Probe) -> Client) -> Self {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        Self::made(now, Keeper::default(), change, client)
+        Self::made(now, Keeper::default(), Which::Referenced, change, client)
     }
 
     fn made(
         now: DateTime<Utc>,
         keeper: Keeper,
+        which: Which,
         change: impl FnOnce(&mut Probe),
         client: impl FnOnce(&Probe) -> Client,
     ) -> Self {
         let mut settings: Settings = settings::allowing_loopback();
         change(&mut settings.probe);
         let clock = Clock::by_hand(now);
-        let cluster = Cluster::new(Sources::default(), Which::Referenced);
+        let cluster = Cluster::new(Sources::default(), which);
         let shared = Shared::from(State::new(cluster));
         let metrics = {
             let clock = clock.clone();
@@ -124,7 +143,7 @@ impl World {
         self.clock.set(now);
     }
 
-    fn rows(&self) -> Rows {
+    pub(super) fn rows(&self) -> Rows {
         self.shared.read(|state| state.rows(self.now)).in_order()
     }
 
@@ -183,22 +202,32 @@ fn watch_of(resource: Resource) -> Watch {
 
 /// A pull secret `NAMESPACE/pull`.
 pub(super) fn secret(namespace: &str, config: &str) -> Change {
-    secret_of(namespace, config, None)
+    secret_of(namespace, "pull", config, None)
+}
+
+/// One of several of a namespace.
+pub(super) fn secret_named(namespace: &str, name: &str, config: &str) -> Change {
+    secret_of(namespace, name, config, None)
 }
 
 /// The same, last changed at this time.
 pub(super) fn secret_changed(namespace: &str, config: &str, at: DateTime<Utc>) -> Change {
-    secret_of(namespace, config, Some((at, String::new())))
+    secret_of(namespace, "pull", config, Some((at, String::new())))
 }
 
-fn secret_of(namespace: &str, config: &str, changed: Option<(DateTime<Utc>, String)>) -> Change {
+fn secret_of(
+    namespace: &str,
+    name: &str,
+    config: &str,
+    changed: Option<(DateTime<Utc>, String)>,
+) -> Change {
     Change::SecretApplied(
         watch_of(Resource::DockerConfigJsonSecrets),
         SecretSeen {
-            uid: uid(namespace),
+            uid: uid(&format!("{namespace}{}", name.trim_start_matches("pull"))),
             object: ObjectName {
                 namespace: namespace.to_owned(),
-                name: "pull".to_owned(),
+                name: name.to_owned(),
             },
             created: None,
             changed,

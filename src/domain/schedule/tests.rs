@@ -178,3 +178,52 @@ fn jitter_moves_a_phase_by_a_twentieth_at_most() {
     let moved = next_in_phase(&"a", interval, 1.0, at(0));
     assert_eq!(moved - still, TimeDelta::seconds(45));
 }
+
+fn home(job: &Job, name: &str, schedule: &mut Schedule) {
+    schedule.belongs_to(job, &name.into());
+}
+
+#[test]
+fn namespaces_are_served_in_turn_and_the_longest_due_first_in_each() {
+    let mut schedule = Schedule::new(usize::MAX);
+    let crowd = logins("crowd.example.com", 1_000);
+    for (n, job) in crowd.iter().enumerate() {
+        home(job, "crowd", &mut schedule);
+        schedule.hasten(job, at(n as i64 / 100));
+    }
+    assert_eq!(schedule.take_due(at(10)).len(), 20, "the burst");
+    // They come later, and each has its turn before the crowd has its second.
+    let others = logins("other.example.com", 10);
+    for (n, job) in others.iter().enumerate() {
+        home(job, &format!("team-{n}"), &mut schedule);
+        schedule.hasten(job, at(11));
+    }
+    let mut taken = Vec::new();
+    let mut now = at(11);
+    while taken.len() < 12 {
+        taken.extend(schedule.take_due(now));
+        now += TimeDelta::milliseconds(200);
+    }
+    let of_others = taken[..11]
+        .iter()
+        .filter(|job| others.contains(job))
+        .count();
+    assert_eq!(of_others, 10, "within two seconds");
+    assert!(now - at(11) <= TimeDelta::seconds(3));
+}
+
+#[test]
+fn a_namespace_has_one_turn_over_all_registries() {
+    let mut schedule = Schedule::new(1);
+    let hosts: Vec<_> = (0..30).map(|n| format!("r{n}.example.com")).collect();
+    for host in &hosts {
+        let job = &logins(host, 1)[0];
+        home(job, "crowd", &mut schedule);
+        schedule.hasten(job, at(0));
+    }
+    let mine = &logins("mine.example.com", 1)[0];
+    home(mine, "mine", &mut schedule);
+    schedule.hasten(mine, at(5));
+    let taken = schedule.take_due(at(5));
+    assert!(taken[..2].contains(mine), "{taken:?}");
+}
