@@ -253,16 +253,20 @@ impl Budget {
                 .holds(&self.at_registry(&account.registry), now)
     }
 
-    /// Of the logins that wait at this registry, one for which there is a place now.
-    pub fn next_waiting(&self, registry: &Registry, now: DateTime<Utc>) -> Option<Group> {
+    /// Of the logins that wait at this registry, those that have a place now: as many as it has
+    /// places, one of each account. All of them, since whoever is named may be slow to come, and the
+    /// next answer would name the same one again.
+    pub fn next_waiting(&self, registry: &Registry, now: DateTime<Utc>) -> Vec<Group> {
         let entries = self.at_registry(registry);
+        let places = self.limits.registry.free(&entries, now);
         let mut firsts: Vec<_> = self.waiting.firsts(registry).collect();
         firsts.sort_by_key(|(_, group, rank)| (*rank, *group));
-        let mut fitting = firsts.into_iter().filter(|(account, group, rank)| {
+        let fitting = firsts.into_iter().filter(|(account, group, rank)| {
             self.place_at(&entries, rank.standing, now).is_free(now)
                 && self.place_of(account, *rank, group, now).is_free(now)
         });
-        fitting.next().map(|(_, group, _)| group.clone())
+        let named = fitting.take(places);
+        named.map(|(_, group, _)| group.clone()).collect()
     }
 
     /// The logins that wait for a place of this account.
@@ -568,7 +572,16 @@ impl Window {
     }
 
     fn holds(&self, entries: &[&Entry], now: DateTime<Utc>) -> bool {
+        self.recent(entries, now) <= self.most
+    }
+
+    /// Places that nobody has taken.
+    fn free(&self, entries: &[&Entry], now: DateTime<Utc>) -> usize {
+        self.most.saturating_sub(self.recent(entries, now))
+    }
+
+    fn recent(&self, entries: &[&Entry], now: DateTime<Utc>) -> usize {
         let recent = entries.iter().filter(|entry| entry.at + self.span > now);
-        recent.count() <= self.most
+        recent.count()
     }
 }

@@ -155,9 +155,9 @@ impl Prober {
             verdict.went_unanswered(toll == Toll::Unanswered);
         });
         if has_given_back {
-            let next = self.ledger.next_waiting(&group.registry, now);
-            next.iter()
-                .for_each(|next| self.ask_soon(&Job::Login(next.clone()), now));
+            for next in self.ledger.next_waiting(&group.registry, now) {
+                self.ask_soon(&Job::Login(next), now);
+            }
         } else {
             // Whoever waited for this very answer now waits for a place, and is told until when.
             for other in self.ledger.waiting_with(&group.registry, &paid.account) {

@@ -189,8 +189,8 @@ impl Ledger {
         self.touch();
     }
 
-    /// A login that waits at this registry and has a place now.
-    pub(super) fn next_waiting(&self, registry: &Registry, now: DateTime<Utc>) -> Option<Group> {
+    /// The logins that wait at this registry and have a place now.
+    pub(super) fn next_waiting(&self, registry: &Registry, now: DateTime<Utc>) -> Vec<Group> {
         self.budget.next_waiting(registry, now)
     }
 

@@ -317,6 +317,25 @@ async fn a_product_is_shown_by_its_answers_and_kept_while_it_gives_none() {
 }
 
 #[tokio::test]
+async fn logins_that_all_come_at_once_are_none_of_them_left_waiting() {
+    let behaviour = (0..300).fold(bearer(), |one, n| one.user(&format!("bot-{n}"), "right"));
+    let registry = Registry::start(behaviour).await;
+    let mut world = World::with(|probe| probe.ping_interval = Duration::from_secs(86_400));
+    for n in 0..300 {
+        let user = format!("bot-{n}");
+        world.apply(deploy(&format!("team-{n}"), &registry, &user, "right"));
+    }
+    // We get to run every three seconds only, and owe five logins a second all the same.
+    for _ in 0..30 {
+        world.step().await;
+        world.set(world.now + TimeDelta::seconds(3));
+    }
+    let rows = world.rows().credentials;
+    let judged = rows.iter().filter(|row| row.valid == Some(true)).count();
+    assert_eq!(judged, 300);
+}
+
+#[tokio::test]
 async fn two_thousand_copies_are_one_login_per_interval_and_two_thousand_results() {
     let registry = Registry::start(bearer()).await;
     let mut world = World::with(|probe| probe.ping_interval = Duration::from_secs(86_400));

@@ -172,10 +172,10 @@ fn a_login_under_way_holds_its_place() {
         .unwrap_err();
     assert_eq!(shortage.by, Taken::ByOthers);
     let registry = &groups[2].registry;
-    assert_eq!(world.budget.next_waiting(registry, world.now), None);
+    assert_eq!(world.budget.next_waiting(registry, world.now), []);
     world.budget.answered(first, Toll::Accepted, world.now);
     let next = world.budget.next_waiting(registry, world.now);
-    assert_eq!(next.as_ref(), Some(&groups[2]));
+    assert_eq!(next, [groups[2].clone()]);
 }
 
 #[test]
@@ -191,7 +191,28 @@ fn what_was_never_refused_goes_before_what_was() {
     }
     world.pass(TimeDelta::minutes(30));
     let next = world.budget.next_waiting(&stale.registry, world.now);
-    assert_eq!(next, Some(good));
+    assert_eq!(next, [good]);
+}
+
+#[test]
+fn every_place_that_is_free_is_offered_whoever_is_slow_to_come() {
+    let mut world = World::new(Limits::DAEMON);
+    let groups: Vec<_> = (0..60)
+        .map(|n| world.group("r.example.com", &format!("user-{n}"), "x"))
+        .collect();
+    let enter = |world: &mut World, n: usize| {
+        let holder = format!("ns-{n}/pull#r");
+        world.enter(&groups[n], &holder, Standing::Unproven)
+    };
+    let entered: Vec<_> = (0..60).filter_map(|n| enter(&mut world, n).ok()).collect();
+    let most = entered.len();
+    for id in &entered {
+        world.budget.answered(*id, Toll::Accepted, world.now);
+    }
+    let offered = world.budget.next_waiting(&groups[0].registry, world.now);
+    assert!(offered.len() >= most, "{} of {most}", offered.len());
+    let distinct: std::collections::HashSet<_> = offered.iter().collect();
+    assert_eq!(distinct.len(), offered.len());
 }
 
 #[test]
