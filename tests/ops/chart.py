@@ -190,7 +190,12 @@ def check_known_cases(rendered):
     claim("the ServiceMonitor is where it was wanted", ("ServiceMonitor", "monitoring", "regcred") in everything)
     namespaced = rendered["namespaced-values"]
     claim("namespaced: no cluster-wide object", not kinds(namespaced, "ClusterRole", "ClusterRoleBinding"))
-    claim("namespaced: a Role in each", {role["metadata"]["namespace"] for role in kinds(namespaced, "Role")} == {"shop", "web", "api"})
+    roles = {(role["metadata"]["namespace"], role["metadata"]["name"].endswith("-ledger")) for role in kinds(namespaced, "Role")}
+    claim("namespaced: a Role in each, and the ledger's with the release", roles == {("shop", False), ("web", False), ("api", False), ("monitoring", True)})
+    without, _ = render({"ledger": {"lease": False}})
+    claim("without a Lease: no Role for it", not kinds(without, "Role", "RoleBinding"))
+    arguments = kinds(without, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"]
+    claim("without a Lease: no flag for it", not [argument for argument in arguments if argument.startswith("--lease")])
     arguments = kinds(namespaced, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"]
     claim("namespaced: the flag", "--namespaces=shop,web,api" in arguments)
     claim("defaults: nothing of an operator's", not kinds(rendered["defaults"], *CUSTOM, "ConfigMap", "NetworkPolicy"))
