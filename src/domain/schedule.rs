@@ -63,7 +63,6 @@ pub struct Schedule {
     /// The namespace in whose turn a login has its place.
     homes: HashMap<Job, Arc<str>>,
     served: Served,
-    turn: u64,
     /// When the next login would start if logins were spaced evenly.
     pace: DateTime<Utc>,
     /// The newest time that was told.
@@ -100,7 +99,6 @@ impl Schedule {
             planned: HashMap::new(),
             homes: HashMap::new(),
             served: Served::default(),
-            turn: 0,
             pace: DateTime::UNIX_EPOCH,
             seen: DateTime::UNIX_EPOCH,
             per_registry: per_registry.max(1),
@@ -222,8 +220,10 @@ impl Schedule {
         let lane = self.lanes.get_mut(&registry)?;
         let login = lane.logins.take(&namespace)?;
         lane.under_way += 1;
-        self.turn += 1;
-        self.served.insert(namespace, self.turn);
+        self.served.serve(namespace);
+        if self.served.has_grown() {
+            self.served.keep(&self.homes.values().collect());
+        }
         Some(login)
     }
 

@@ -227,3 +227,19 @@ fn a_namespace_has_one_turn_over_all_registries() {
     let taken = schedule.take_due(at(5));
     assert!(taken[..2].contains(mine), "{taken:?}");
 }
+
+#[test]
+fn namespaces_that_come_and_go_leave_nothing_behind() {
+    let mut schedule = Schedule::new(usize::MAX);
+    let jobs = logins("ghcr.io", 2_000);
+    for (n, job) in jobs.iter().enumerate() {
+        let now = at(n as i64);
+        home(job, &format!("team-{n}"), &mut schedule);
+        schedule.hasten(job, now);
+        assert_eq!(schedule.take_due(now), std::slice::from_ref(job));
+        schedule.finished(job, now + TimeDelta::days(1), now);
+        schedule.forget(job);
+    }
+    let remembered = schedule.served.len();
+    assert!(remembered <= 64, "{remembered} namespaces");
+}

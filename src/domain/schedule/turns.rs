@@ -4,7 +4,7 @@
 //! Whoever was served the longest ago goes first, so that ten thousand Secrets of one namespace are
 //! one place in the line. Nothing here costs more than the logarithm of what waits.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
 
@@ -12,8 +12,55 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Job, Queue};
 
+/// Namespaces that are remembered before the first sweep.
+const FIRST_SWEEP: usize = 64;
+
 /// When each namespace was served last, over all registries; one that is not there never was.
-pub(super) type Served = HashMap<Arc<str>, u64>;
+#[derive(Debug)]
+pub(super) struct Served {
+    turns: HashMap<Arc<str>, u64>,
+    turn: u64,
+    /// Swept once it has grown to this.
+    sweep_at: usize,
+}
+
+impl Default for Served {
+    fn default() -> Self {
+        Self {
+            turns: HashMap::new(),
+            turn: 0,
+            sweep_at: FIRST_SWEEP,
+        }
+    }
+}
+
+impl Served {
+    fn last(&self, namespace: &Arc<str>) -> u64 {
+        self.turns.get(namespace).copied().unwrap_or_default()
+    }
+
+    /// A namespace has had its turn.
+    pub(super) fn serve(&mut self, namespace: Arc<str>) {
+        self.turn += 1;
+        self.turns.insert(namespace, self.turn);
+    }
+
+    /// Namespaces come and go: those without a job may have to be forgotten.
+    pub(super) fn has_grown(&self) -> bool {
+        self.len() >= self.sweep_at
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.turns.len()
+    }
+
+    /// Forgets all others; the next time when there are twice as many, so that what a sweep costs is
+    /// shared by as many turns.
+    pub(super) fn keep(&mut self, namespaces: &HashSet<&Arc<str>>) {
+        self.turns.retain(|name, _| namespaces.contains(name));
+        self.sweep_at = FIRST_SWEEP.max(2 * self.turns.len());
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -71,11 +118,11 @@ impl Turns {
             && *at <= now
             && let Some((_, name)) = self.early.pop_first()
         {
-            self.place(last(served, &name), name);
+            self.place(served.last(&name), name);
         }
         loop {
             let (then, name) = self.due.first()?.clone();
-            let last = last(served, &name);
+            let last = served.last(&name);
             if then != last {
                 // It was served at another registry meanwhile.
                 self.due.remove(&(then, name.clone()));
@@ -132,8 +179,4 @@ impl Turns {
             None => drop(self.queues.remove(namespace)),
         }
     }
-}
-
-fn last(served: &Served, namespace: &Arc<str>) -> u64 {
-    served.get(namespace).copied().unwrap_or_default()
 }
