@@ -36,14 +36,14 @@ const REMEMBERED: TimeDelta = TimeDelta::hours(24);
 /// the registry's places, a ping and the login, each within its own bound.
 const ANSWERED_WITHIN: TimeDelta = TimeDelta::seconds(120);
 
-/// The longest wait for a place that no refusal has taken.
+/// The longest wait beyond the time at which no refusal stands in the way.
 const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 
 /// Between two rounds of forgetting.
 const HOUSEKEEPING: TimeDelta = TimeDelta::seconds(10);
 
 /// Holders of an account that are kept, so that it is known again after a restart.
-const MOST_HOLDERS: usize = 8;
+pub const MOST_HOLDERS: usize = 8;
 
 /// So many refusals within so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -522,16 +522,15 @@ impl Place {
         if self.is_free(now) {
             return Ok(());
         }
-        if self.at_best > now {
-            return Err(Shortage {
-                until: self.at,
-                by: Taken::ByRefusals,
-            });
-        }
-        // An answer tells within seconds, or whoever goes first has gone.
+        let by = match self.at_best > now {
+            true => Taken::ByRefusals,
+            false => Taken::ByOthers,
+        };
+        // Whoever has no answer yet has one within seconds, and whoever goes first may never come:
+        // what they hold is looked at again soon, not when all of it would have to be a refusal.
         Err(Shortage {
-            until: self.at.min(now + PATIENCE),
-            by: Taken::ByOthers,
+            until: self.at.min(self.at_best + PATIENCE),
+            by,
         })
     }
 }

@@ -9,16 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::ledger::{Answered, Entered};
 use super::{Begun, Prober};
-use crate::domain::budget::{Budget, EntryId, Login, Standing, Toll};
+use crate::domain::budget::{Budget, EntryId, Login, MOST_HOLDERS, Standing, Toll};
 use crate::domain::cluster::Group;
 use crate::domain::credential::AccountName;
 use crate::domain::schedule::Job;
 use crate::domain::verdict::{self, Verdict, Waits};
 use crate::registry::Request;
 use crate::state::State;
-
-/// Holders by which the ledger knows an account again.
-const MOST_HOLDERS: usize = 8;
 
 /// No login that was turned away comes again sooner, whoever says when.
 const AT_LEAST: TimeDelta = TimeDelta::seconds(1);

@@ -216,6 +216,27 @@ fn every_place_that_is_free_is_offered_whoever_is_slow_to_come() {
 }
 
 #[test]
+fn a_login_behind_others_is_told_of_the_next_place_and_not_of_the_next_day() {
+    let mut world = World::new(Limits::DAEMON);
+    let groups: Vec<_> = (0..20)
+        .map(|n| world.group("r.example.com", "ada", &n.to_string()))
+        .collect();
+    world.refused(&groups[0], "ns-0/pull#r").unwrap();
+    world.refused(&groups[1], "ns-1/pull#r").unwrap();
+    // Never refused, so they go first; and they may be deleted before it is their turn.
+    for (n, group) in groups.iter().enumerate().skip(2) {
+        let holder = format!("ns-{n}/pull#r");
+        world.enter(group, &holder, Standing::Unproven).unwrap_err();
+    }
+    let last = world.enter(&groups[0], "ns-0/pull#r", Standing::Unproven);
+    let shortage = last.unwrap_err();
+    assert_eq!(shortage.by, Taken::ByRefusals);
+    let wait = shortage.until - world.now;
+    assert!(wait >= TimeDelta::minutes(30), "{wait}");
+    assert!(wait <= TimeDelta::minutes(40), "{wait}");
+}
+
+#[test]
 fn a_command_has_each_account_refused_once() {
     let mut world = World::new(Limits::ONE_RUN);
     let groups: Vec<_> = (0..3)
