@@ -83,7 +83,12 @@ impl StateFile {
     }
 
     fn replace(&self, beside: &Path, text: &str) -> io::Result<()> {
-        let mut file = private().create(true).truncate(true).open(beside)?;
+        // What a killed process left, or what somebody put there: a link would lead us elsewhere.
+        match fs::remove_file(beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = private().create_new(true).open(beside)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(beside, &self.path)?;
