@@ -1,65 +1,71 @@
-//! Somebody who keeps the ledger, in memory: what is written, what is refused, and by whom.
+//! The state file of a test's world: a real one, in a folder that can be taken away.
 
-use std::sync::{Arc, Mutex};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use regcred_exporter::files::state_file::{StateFile, StateFileError, Written};
 use regcred_exporter::prober::{Ask, Trouble};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-/// A ledger's keeper; clones share one text.
-#[derive(Clone, Default)]
-pub(crate) struct Keeper(Arc<Mutex<Kept>>);
+/// Keeps a ledger; clones share one file.
+#[derive(Clone)]
+pub(crate) struct Keeper(Arc<TempDir>);
 
-#[derive(Default)]
-struct Kept {
-    text: Option<String>,
-    is_broken: bool,
+impl Default for Keeper {
+    fn default() -> Self {
+        let keeper = Self(Arc::new(TempDir::new().unwrap()));
+        fs::create_dir(keeper.folder()).unwrap();
+        keeper
+    }
 }
 
 impl Keeper {
     /// Where a prober asks; each handle has seen nothing yet.
     pub(crate) fn open(&self) -> mpsc::Sender<Ask> {
         let (asks, mut questions) = mpsc::channel(1);
-        let kept = Arc::clone(&self.0);
+        let mut file = StateFile::new(self.folder().join("ledger"));
+        let keeper = self.clone();
         tokio::spawn(async move {
-            let mut seen = None;
             while let Some(ask) = questions.recv().await {
-                let mut kept = kept.lock().unwrap();
+                // Whoever asked and ended meanwhile has lost interest.
                 match ask {
-                    Ask::Read(answer) => {
-                        seen = kept.text.clone();
-                        let _ = answer.send(kept.answer(seen.clone()));
-                    }
-                    Ask::Write(text, answer) if kept.is_broken => {
-                        drop(text);
-                        let _ = answer.send(kept.answer(()));
-                    }
-                    Ask::Write(..) if kept.text != seen => {
-                        seen = kept.text.clone();
-                        let Ask::Write(_, answer) = ask else { continue };
-                        let _ = answer.send(Err(Trouble::Conflict(seen.clone())));
-                    }
-                    Ask::Write(text, answer) => {
-                        seen = Some(text.clone());
-                        kept.text = Some(text);
-                        let _ = answer.send(Ok(()));
-                    }
+                    Ask::Read(answer) => drop(answer.send(file.read().map_err(trouble))),
+                    Ask::Write(text, answer) => drop(answer.send(written(file.write(&text)))),
                 }
             }
+            drop(keeper);
         });
         asks
     }
 
-    /// From now on nothing can be read or written, or it can again.
+    /// From now on nothing can be read or written, or it can again. By taking the folder away, since
+    /// rights do not keep root from anything.
     pub(crate) fn set_broken(&self, is_broken: bool) {
-        self.0.lock().unwrap().is_broken = is_broken;
+        let (from, to) = match is_broken {
+            true => (self.folder(), self.away()),
+            false => (self.away(), self.folder()),
+        };
+        fs::rename(from, to).unwrap();
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.path().join("state")
+    }
+
+    fn away(&self) -> PathBuf {
+        self.0.path().join("away")
     }
 }
 
-impl Kept {
-    fn answer<T>(&self, well: T) -> Result<T, Trouble> {
-        match self.is_broken {
-            false => Ok(well),
-            true => Err(Trouble::Failed("the disk is full".to_owned())),
-        }
+fn written(written: Result<Written, StateFileError>) -> Result<(), Trouble> {
+    match written.map_err(trouble)? {
+        Written::Whole => Ok(()),
+        Written::NotOver(other) => Err(Trouble::Conflict(other)),
     }
+}
+
+fn trouble(error: StateFileError) -> Trouble {
+    Trouble::Failed(format!("{:#}", anyhow::Error::from(error)))
 }
