@@ -28,6 +28,10 @@ use crate::domain::image::Registry;
 use crate::domain::manifest_request;
 use crate::domain::policy::Policy;
 
+/// Some registries count a 401 as a wrong login whatever was asked for, and fifty manifests would be
+/// fifty of them. The first is followed by another question, since it may be this repository's alone.
+const MOST_REFUSED: u32 = 2;
+
 /// A conversation under way.
 pub(super) struct Conversation<'a> {
     policy: &'a Policy,
@@ -36,6 +40,8 @@ pub(super) struct Conversation<'a> {
     in_use: bool,
     plain: bool,
     asked: Vec<Asked>,
+    /// How often the credential itself was answered with 401 after its login had worked.
+    refused: u32,
 }
 
 /// How the registry wants to be asked.
@@ -68,6 +74,7 @@ impl<'a> Conversation<'a> {
             in_use,
             plain: false,
             asked: Vec::new(),
+            refused: 0,
         }
     }
 
@@ -191,6 +198,9 @@ impl<'a> Conversation<'a> {
                 let ask = self.ask_for_token(realm, service.as_deref(), Some(&scope), basic);
                 let answer = self.send(for_token, Some(manifest), ask).await;
                 let answer = go_on(answer)?;
+                if basic.is_some() {
+                    self.go_on_unless_refused(&answer.response)?;
+                }
                 match answer.token.as_ref().and_then(bearer) {
                     Some(bearer) => Some(bearer),
                     None => return Flow::Continue(None),
@@ -201,11 +211,23 @@ impl<'a> Conversation<'a> {
             Purpose::Head => manifest_request::next(self.registry, &self.asked),
             for_nobody => for_nobody,
         };
+        let shows_login = basic.is_some() && matches!(way, Way::Basic);
         let mut answer = self.read(purpose, manifest, authorization.clone()).await?;
+        if shows_login {
+            self.go_on_unless_refused(&answer)?;
+        }
         if manifest_request::is_get_due(self.registry, &self.asked) {
             answer = self.read(Purpose::Get, manifest, authorization).await?;
+            if shows_login {
+                self.go_on_unless_refused(&answer)?;
+            }
         }
         Flow::Continue(Some(answer))
+    }
+
+    fn go_on_unless_refused(&mut self, answer: &Response) -> Flow {
+        self.refused += u32::from(answer.status == 401);
+        go_on_if(self.refused < MOST_REFUSED)
     }
 
     /// One `HEAD` or `GET` of a manifest.

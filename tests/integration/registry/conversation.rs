@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use regcred_exporter::domain::credential::Credential;
 use regcred_exporter::domain::exchange::{ChallengeFault, NetworkFault, Purpose};
-use regcred_exporter::domain::outcome::classify;
+use regcred_exporter::domain::outcome::{Outcome, classify};
 use regcred_stand_ins::registry::{Answer, Behaviour, On, Place, Step};
 
 use super::bench::{Bench, PASSWORD, Raw, fault, lines, now, purposes, targets, verdict};
@@ -641,4 +641,30 @@ async fn nothing_that_was_sent_comes_back_in_the_facts() {
         "{shown}"
     );
     assert!(!format!("{:?}", bench.client()).contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_again_and_again_after_its_login_is_sent_no_more() {
+    let bench = Bench::new();
+    let wants: Vec<_> = (0..10).map(|n| format!("org/app-{n}:1")).collect();
+    let wants: Vec<_> = wants.iter().map(String::as_str).collect();
+    let check = async |behaviour: Behaviour| {
+        let registry = bench.start(behaviour.user("bot", PASSWORD)).await;
+        let exchange = bench.converse(registry.host(), "bot", &wants).await;
+        let login = classify(&exchange).login.unwrap().outcome;
+        assert_eq!(login, Outcome::Ok);
+        let requests = registry.requests();
+        let after_login = requests.iter().skip(2);
+        let sent = after_login.filter(|request| request.user.is_some()).count();
+        assert_eq!(sent, 2, "{:?}", lines(&requests));
+    };
+    let token = Answer::status(200).json(&serde_json::json!({ "token": "t" }));
+    let refused = || Answer::status(401);
+    check(
+        Behaviour::bearer()
+            .answer(Step::Token, token.once())
+            .answer(Step::Token, refused()),
+    )
+    .await;
+    check(Behaviour::basic().answer(Step::Manifest, refused())).await;
 }
