@@ -169,8 +169,33 @@ impl Prober {
                 () = self.clock.sleep_until(next) => {}
             }
         }
-        // What is under way is cut: its answer would be seen by nobody.
+        self.finish().await;
+    }
+
+    /// Sends nothing more, and waits for the logins under way: what they cost is known by their
+    /// answers alone, and without them good credentials would count as refused after the next start.
+    /// Whoever runs us decides for how long.
+    async fn finish(&mut self) {
+        loop {
+            self.ledger.withdraw_unsent();
+            if !self.has_logins_under_way() && !self.ledger.is_behind() {
+                break;
+            }
+            let now = self.clock.now();
+            self.ledger.work(now);
+            let next = self.ledger.due(now).unwrap_or(now + TimeDelta::hours(1));
+            tokio::select! {
+                Some(ended) = self.under_way.join_next_with_id() => self.ended(ended),
+                answered = self.ledger.heard() => self.settle(answered, self.clock.now()),
+                () = self.clock.sleep_until(next) => {}
+            }
+        }
+        // The answers to anonymous questions would be seen by nobody.
         self.under_way.shutdown().await;
+    }
+
+    fn has_logins_under_way(&self) -> bool {
+        self.begun.values().any(|begun| begun.paid.is_some())
     }
 
     /// Does all that is due at `now`; returns when the next thing is due. The whole of a one-shot

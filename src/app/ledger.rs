@@ -35,13 +35,14 @@ impl Keeper {
         mpsc::channel(QUESTIONS)
     }
 
-    /// Answers until shutdown. Who asked and does not wait any more has lost interest.
+    /// Answers until whoever asks has ended, which may be a while after shutdown: its last words are
+    /// written too. Who asked and does not wait any more has lost interest.
     pub(crate) async fn run(
         mut self,
         mut questions: mpsc::Receiver<Ask>,
         shutdown: CancellationToken,
     ) {
-        while let Some(Some(ask)) = shutdown.run_until_cancelled(questions.recv()).await {
+        while let Some(ask) = questions.recv().await {
             self = match ask {
                 Ask::Read(answer) => {
                     let (keeper, read) = self.read().await;
@@ -55,7 +56,7 @@ impl Keeper {
                 }
             };
         }
-        // Whoever asked has ended: nothing is left to do, and nobody is to hear of an early end.
+        // Nothing is left to do, and nobody is to hear of an early end.
         shutdown.cancelled().await;
     }
 

@@ -189,6 +189,20 @@ impl Ledger {
         self.touch();
     }
 
+    /// Takes back what was entered and has not left, as far as it is not being written.
+    pub(super) fn withdraw_unsent(&mut self) {
+        let unsent = self.unsaved.drain(..).chain(self.ready.drain(..));
+        for entered in unsent.collect::<Vec<_>>() {
+            self.withdraw(entered.id);
+        }
+    }
+
+    /// What was learned is not all written down, and could be.
+    pub(super) fn is_behind(&self) -> bool {
+        let is_writing = matches!(self.asked, Some(Asked::Written(_)));
+        self.is_read && self.is_well && (is_writing || self.is_dirty)
+    }
+
     /// The logins that wait at this registry and have a place now.
     pub(super) fn next_waiting(&self, registry: &Registry, now: DateTime<Utc>) -> Vec<Group> {
         self.budget.next_waiting(registry, now)
@@ -286,12 +300,9 @@ impl Ledger {
 
     /// The answer to the open question; waits for ever without one.
     pub(super) async fn heard(&mut self) -> Answered {
-        let gone = || Err(Trouble::Failed("its keeper has ended".to_owned()));
         let answered = match &mut self.asked {
             None => std::future::pending().await,
-            Some(Asked::Read(answer)) => {
-                Answered::Read(answer.await.unwrap_or_else(|_| gone_read()))
-            }
+            Some(Asked::Read(answer)) => Answered::Read(answer.await.unwrap_or_else(|_| gone())),
             Some(Asked::Written(answer)) => {
                 Answered::Written(answer.await.unwrap_or_else(|_| gone()))
             }
@@ -423,6 +434,6 @@ impl Ledger {
     }
 }
 
-fn gone_read() -> Result<Option<String>, Trouble> {
+fn gone<T>() -> Result<T, Trouble> {
     Err(Trouble::Failed("its keeper has ended".to_owned()))
 }

@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use regcred_stand_ins::scrape::{self, Page};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::{self, Instant};
 
@@ -118,6 +119,21 @@ impl Exporter {
     /// Status of a path.
     pub(crate) async fn status(&self, path: &str) -> u16 {
         scrape::get(&self.address, path).await.expect("answers").0
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
+        let pid = i32::try_from(self.pid()).expect("a pid is positive");
+        let pid = Pid::from_raw(pid).expect("a pid is not zero");
+        kill_process(pid, Signal::TERM).expect("it runs");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "does not end:\n{}", self.log());
+            time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until it says that it is ready.

@@ -13,7 +13,7 @@ use regcred_exporter::kubernetes::client::Reason;
 use regcred_exporter::kubernetes::lease::{Lease, Written};
 use regcred_stand_ins::api_server::{ApiServer, Fault, Resource};
 use regcred_stand_ins::objects::{docker_config, namespace, pod, pull_secret};
-use regcred_stand_ins::registry::{Behaviour, Registry};
+use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
 use tempfile::TempDir;
 
 use super::exporter::{Exporter, command};
@@ -114,6 +114,19 @@ fn of_two_writers_of_a_file_one_wins() {
 }
 
 #[test]
+fn a_link_in_the_place_of_the_new_text_is_not_followed() {
+    let folder = TempDir::new().unwrap();
+    let (path, victim) = (folder.path().join("ledger"), folder.path().join("victim"));
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, folder.path().join("ledger.tmp")).unwrap();
+    let mut file = StateFile::new(path.clone());
+    assert_eq!(file.write("one").unwrap(), state_file::Written::Whole);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+    assert!(fs::symlink_metadata(&path).unwrap().is_file());
+}
+
+#[test]
 fn a_file_that_cannot_be_kept_is_named_and_lost_is_nothing() {
     let folder = TempDir::new().unwrap();
     let told = |error: StateFileError| format!("{:#}", anyhow::Error::from(error));
@@ -170,6 +183,39 @@ async fn the_binary_remembers_in_a_lease_what_was_refused_before_it_was_killed()
         !ledger.contains("bot") && !ledger.contains("stale"),
         "{ledger}"
     );
+}
+
+/// Without its answer a login counts as refused: three ends right after the start would leave a good
+/// credential without a verdict for half an hour.
+#[tokio::test]
+async fn an_end_waits_for_the_answers_of_logins_and_writes_them_down() {
+    let folder = TempDir::new().unwrap();
+    let registry = Registry::start(Behaviour::bearer().user("bot", "right")).await;
+    let config = docker_config(&[(registry.host(), "bot", "right")]);
+    fs::write(folder.path().join("config.json"), config).unwrap();
+    let flags = [
+        format!(
+            "--docker-config={}",
+            folder.path().join("config.json").display()
+        ),
+        format!("--state-file={}", folder.path().join("ledger").display()),
+    ];
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let token = || Answer::status(200).json(&serde_json::json!({ "token": "t" }));
+    for ends in 0..3 {
+        registry.answer(Step::Token, token().delayed(Duration::from_secs(1)).once());
+        let exporter = Exporter::start_with(&flags).await;
+        let is_under_way = |registry: &Registry| registry.count(Step::Token) > ends;
+        registry.until("a login under way", is_under_way).await;
+        assert!(exporter.terminate().await.success());
+    }
+    let exporter = Exporter::start_with(&flags).await;
+    let is_valid = |page: &regcred_stand_ins::scrape::Page| {
+        page.value("regcred_credential_valid", &[]) == Some(1.0)
+    };
+    let patience = Duration::from_secs(20);
+    exporter.until("the verdict", patience, is_valid).await;
+    assert_eq!(registry.all_refused_logins(), 0);
 }
 
 #[tokio::test]
