@@ -28,7 +28,7 @@ use account::{Account, Entry, Kind};
 pub use changes::Changes;
 pub use ledger::{Broken, Full};
 pub use toll::{Toll, toll};
-use waiting::{Rank, Waiting};
+use waiting::{Order, Rank, Stage, Waiting};
 use window::{Place, Window};
 
 /// How long a refusal is remembered: the longest window.
@@ -248,8 +248,9 @@ impl Budget {
     pub fn next_waiting(&self, registry: &Registry, now: DateTime<Utc>) -> Vec<Group> {
         let entries = self.at_registry(registry);
         let places = self.limits.registry.free(&entries, now);
-        let mut firsts: Vec<_> = self.waiting.firsts(registry).collect();
-        firsts.sort_by_key(|(_, group, rank)| (*rank, *group));
+        let order_of = |name: &AccountName| self.order_of(registry, name);
+        let mut firsts: Vec<_> = self.waiting.firsts(registry, order_of).collect();
+        firsts.sort_by_key(|(_, group, rank)| (rank.standing, rank.refused, *group));
         let fitting = firsts.into_iter().filter(|(account, group, rank)| {
             self.place_at(&entries, rank.standing, now).is_free(now)
                 && self.place_of(account, *rank, group, now).is_free(now)
@@ -334,23 +335,44 @@ impl Budget {
     }
 
     fn rank(&self, login: &Login<'_>) -> Rank {
-        let key = (login.group.registry.clone(), login.account.clone());
-        let account = self.names.get(&key).and_then(|id| self.accounts.get(id));
+        let account = self.account(&login.group.registry, login.account);
+        let (times, refused) = match account {
+            Some(account) => account.refused(login.holders),
+            None => (0, None),
+        };
         Rank {
             standing: login.standing,
-            refused: account.and_then(|account| account.refused(login.holders)),
+            stage: match times {
+                0 => Stage::New,
+                1 => Stage::Unconfirmed,
+                _ => Stage::Confirmed,
+            },
+            refused,
         }
+    }
+
+    fn order_of(&self, registry: &Registry, name: &AccountName) -> Order {
+        let account = self.account(registry, name);
+        match account.is_some_and(Account::was_a_new_one_last) {
+            true => Order::UnconfirmedFirst,
+            false => Order::NewFirst,
+        }
+    }
+
+    fn account(&self, registry: &Registry, name: &AccountName) -> Option<&Account> {
+        let key = (registry.clone(), name.clone());
+        self.names.get(&key).and_then(|id| self.accounts.get(id))
     }
 
     /// The place of a login in its account's windows, after those that go before it.
     fn place_of(&self, name: &AccountName, rank: Rank, group: &Group, now: DateTime<Utc>) -> Place {
         let key = (group.registry.clone(), name.clone());
-        let account = self.names.get(&key).and_then(|id| self.accounts.get(id));
-        let Some(account) = account else {
+        let Some(account) = self.account(&group.registry, name) else {
             return Place::free(now);
         };
         let entries: Vec<_> = account.entries.iter().collect();
-        let ahead = self.waiting.before(rank, group, name);
+        let order = self.order_of(&group.registry, name);
+        let ahead = self.waiting.before(rank, order, group, name);
         let mut place = Place::free(now);
         for window in self.limits.account {
             let kept_free = match rank.standing {

@@ -78,6 +78,20 @@ async fn one_account_is_refused_eight_times_a_day_whatever_happens() {
     assert!(registry.logins("somebody") > 0, "others are looked after");
 }
 
+/// With a place for two in half an hour, trying each of them first would tell of none in a day.
+#[tokio::test]
+async fn of_twenty_stale_passwords_two_are_told_within_an_hour_and_others_tried() {
+    let registry = Registry::start(account()).await;
+    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let mut world = World::at(now, Keeper::default(), |_| {});
+    world.apply(stale(&registry).take(40).collect::<Vec<_>>());
+    world.pass(TimeDelta::minutes(65)).await;
+    let told = (0..20).filter(|n| world.credential(&format!("team-{n}")).valid == Some(false));
+    assert_eq!(told.count(), 2);
+    let tried = registry.refused_logins("bot");
+    assert_eq!(tried, 6, "two that were confirmed and two more");
+}
+
 #[tokio::test]
 async fn without_a_state_file_that_can_be_written_nothing_that_may_be_refused_is_sent() {
     let registry = Registry::start(account()).await;

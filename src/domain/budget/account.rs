@@ -160,8 +160,8 @@ impl Account {
         true
     }
 
-    /// When a credential of these holders was refused last.
-    pub(super) fn refused(&self, holders: &[String]) -> Option<DateTime<Utc>> {
+    /// How often a credential of these holders was refused, or may have been, and when last.
+    pub(super) fn refused(&self, holders: &[String]) -> (usize, Option<DateTime<Utc>>) {
         let is_one = |entry: &&Entry| {
             let holder = entry.holder.as_deref();
             holder.is_some_and(|known| holders.iter().any(|name| *holder_name(name) == *known))
@@ -170,7 +170,17 @@ impl Account {
             .entries
             .iter()
             .filter(|entry| !matches!(entry.kind, Kind::Asked(_)));
-        settled.filter(is_one).map(|entry| entry.at).max()
+        let times: Vec<_> = settled.filter(is_one).map(|entry| entry.at).collect();
+        (times.len(), times.iter().max().copied())
+    }
+
+    /// The newest login was the first of its holder.
+    pub(super) fn was_a_new_one_last(&self) -> bool {
+        let newest = self.entries.iter().max_by_key(|entry| entry.at);
+        newest.is_some_and(|newest| {
+            let same = |entry: &&Entry| entry.holder == newest.holder;
+            newest.holder.is_some() && self.entries.iter().filter(same).count() == 1
+        })
     }
 
     /// What other processes learned of what this holder holds; nothing if it changed since.

@@ -194,6 +194,37 @@ fn what_was_never_refused_goes_before_what_was() {
     assert_eq!(next, [good]);
 }
 
+/// Twenty stale copies, every one of which asks whenever it is told to: in a day eight are refused.
+#[test]
+fn of_many_stale_ones_some_are_confirmed_and_new_ones_are_tried_all_the_same() {
+    let mut world = World::new(Limits::DAEMON);
+    let groups: Vec<_> = (0..20)
+        .map(|n| world.group("r.example.com", "ada", &n.to_string()))
+        .collect();
+    let mut next = vec![world.now; groups.len()];
+    let mut times = vec![0; groups.len()];
+    while world.now < start() + TimeDelta::hours(23) {
+        for (n, group) in groups.iter().enumerate() {
+            if next[n] > world.now {
+                continue;
+            }
+            next[n] = match world.refused(group, &format!("ns-{n}/pull#r")) {
+                Ok(()) => {
+                    times[n] += 1;
+                    world.now + TimeDelta::minutes(if times[n] == 1 { 5 } else { 60 })
+                }
+                Err(shortage) => shortage.until,
+            };
+        }
+        world.pass(TimeDelta::minutes(1));
+    }
+    assert_eq!(times.iter().sum::<usize>(), 8, "{times:?}");
+    let confirmed = times.iter().filter(|times| **times > 1).count();
+    let tried = times.iter().filter(|times| **times > 0).count();
+    assert!(confirmed >= 3, "{times:?}");
+    assert!(tried >= 4, "{times:?}");
+}
+
 #[test]
 fn every_place_that_is_free_is_offered_whoever_is_slow_to_come() {
     let mut world = World::new(Limits::DAEMON);

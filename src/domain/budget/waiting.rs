@@ -9,12 +9,46 @@ use crate::domain::cluster::Group;
 use crate::domain::credential::AccountName;
 use crate::domain::image::Registry;
 
-/// Who goes first: what is known to work, then what was never refused, then what was refused the
-/// longest ago.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What decides who goes first: what is known to work, and then by [`Order`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rank {
     pub(super) standing: Standing,
+    pub(super) stage: Stage,
+    /// When it was refused last.
     pub(super) refused: Option<DateTime<Utc>>,
+}
+
+/// How far the verdict on a login that waits has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Never refused.
+    New,
+    /// Refused once, which is no verdict yet.
+    Unconfirmed,
+    /// Refused again.
+    Confirmed,
+}
+
+/// Whose turn it is at an account, what is confirmed being last in any case and what was refused the
+/// longest ago first.
+///
+/// They alternate: with new ones first, twenty stale copies of a password would use up the places of
+/// a day and none would be told; with the others first, the good one among them would never be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    NewFirst,
+    UnconfirmedFirst,
+}
+
+impl Rank {
+    fn key(self, order: Order) -> (Standing, u8, Option<DateTime<Utc>>) {
+        let place = match (self.stage, order) {
+            (Stage::New, Order::NewFirst) | (Stage::Unconfirmed, Order::UnconfirmedFirst) => 0,
+            (Stage::New | Stage::Unconfirmed, _) => 1,
+            (Stage::Confirmed, _) => 2,
+        };
+        (self.standing, place, self.refused)
+    }
 }
 
 type OfAccount = HashMap<Group, Rank>;
@@ -43,14 +77,21 @@ impl Waiting {
     }
 
     /// How many of the account go before a login of this rank.
-    pub(super) fn before(&self, rank: Rank, group: &Group, account: &AccountName) -> usize {
+    pub(super) fn before(
+        &self,
+        rank: Rank,
+        order: Order,
+        group: &Group,
+        account: &AccountName,
+    ) -> usize {
         let accounts = self.0.get(&group.registry);
         let waiting = accounts.and_then(|accounts| accounts.get(account));
         let others = waiting
             .into_iter()
             .flatten()
             .filter(|(other, _)| *other != group);
-        others.filter(|(_, theirs)| **theirs < rank).count()
+        let own = rank.key(order);
+        others.filter(|(_, theirs)| theirs.key(order) < own).count()
     }
 
     /// All of one account.
@@ -68,12 +109,14 @@ impl Waiting {
     pub(super) fn firsts(
         &self,
         registry: &Registry,
+        order_of: impl Fn(&AccountName) -> Order,
     ) -> impl Iterator<Item = (&AccountName, &Group, Rank)> {
         let accounts = self.0.get(registry).into_iter().flatten();
-        accounts.filter_map(|(account, waiting)| {
+        accounts.filter_map(move |(account, waiting)| {
+            let order = order_of(account);
             let first = waiting
                 .iter()
-                .min_by_key(|(group, rank)| (**rank, *group))?;
+                .min_by_key(|(group, rank)| (rank.key(order), *group))?;
             Some((account, first.0, *first.1))
         })
     }
