@@ -150,6 +150,12 @@ impl Report {
             cluster.logins(verdicts, object, key, registry, at)
         };
         let index = lines::Index::of(rows, asked, logins);
+        let told = |holding: &Holding| match cluster.ignores(&holding.object) {
+            true => holding.ignored(),
+            false => holding.clone(),
+        };
+        let holdings: Vec<_> = holdings.iter().map(told).collect();
+        let holdings = &holdings[..];
         let mut lines: Vec<Line> = holdings
             .iter()
             .flat_map(|holding| index.lines(holding))

@@ -15,6 +15,8 @@ mod claims;
 mod groups;
 mod holder;
 mod inventory;
+mod mark;
+mod marking;
 mod quota_rows;
 mod registry_use;
 mod rows;
@@ -32,6 +34,7 @@ use chrono::{DateTime, Utc};
 pub use change::*;
 pub use groups::{Changes, Group, Which};
 pub use inventory::{Held, Holding, Login};
+pub use mark::{Mark, misspelt};
 
 use super::credential::{Credential, Credentials};
 use super::exchange::Manifest;
@@ -60,7 +63,7 @@ pub struct Cluster {
     claims: Claims,
     secrets: HashMap<Named, Secret>,
     service_accounts: HashMap<Named, ServiceAccount>,
-    namespaces: HashMap<Arc<str>, Record>,
+    namespaces: HashMap<Arc<str>, Namespace>,
     wiring: Wiring,
     credentials: Credentials,
     groups: Groups,
@@ -85,6 +88,16 @@ struct Pod {
 struct ServiceAccount {
     record: Record,
     pull_secrets: Arc<[Arc<str>]>,
+    /// What its own annotations ask for.
+    own: Option<Mark>,
+    /// The stronger of its own and its namespace's.
+    mark: Option<Mark>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Namespace {
+    record: Record,
+    mark: Option<Mark>,
 }
 
 /// Counts lists, so that the end of one can tell what it did not bring.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::certificate::Certificate;
+use super::cluster::Mark;
 use super::docker_config::FaultSet;
 use super::exchange::Step;
 use super::expiry::{Confidence, ExpirySource};
@@ -116,6 +117,8 @@ pub struct CredentialRow {
     pub provider: &'static str,
     /// `credential`: its group.
     pub credential: Arc<str>,
+    /// Why nothing is sent for this Secret's sake; of one that is ignored, only that is shown.
+    pub mark: Option<Mark>,
     /// Why it is not probed.
     pub skipped: Option<Skipped>,
     /// The last conclusive answer to its login, confirmed; `None` before the first.
@@ -143,13 +146,13 @@ pub enum Skipped {
     ExpiredInside,
     /// Our policy refuses the target, or everything (`--probe.which none`).
     Policy,
-    /// An annotation asks for it; nothing reads one yet.
+    /// An annotation asks for it.
     Ignored,
     /// Its namespaces have no place for it (64 credentials and 20 registries each); or its login may
     /// be refused, and its account or registry has used up its refusals, or it cannot be entered in
     /// the ledger.
     Budget,
-    /// OpenShift makes and rotates it; nothing tells these apart yet.
+    /// OpenShift makes and rotates it.
     OpenshiftGenerated,
     /// The registry is the node's own localhost.
     NodeLocal,

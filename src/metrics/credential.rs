@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 
 use super::series::{Family, Label, Page, family, seconds};
+use crate::domain::cluster::Mark;
 use crate::domain::exchange::Step;
 use crate::domain::outcome::Outcome;
 use crate::domain::rows::{CredentialRow, GroupRow, ReferenceRow, RegistryRow, SecretRow};
@@ -84,7 +85,8 @@ pub(super) const UP: Family = family(
 
 /// What is told by Secret, key and registry.
 pub(super) fn credentials(page: &mut Page<'_>, rows: &[&CredentialRow]) -> fmt::Result {
-    page.marks(INFO, rows.iter().map(|row| info(row)))?;
+    let told = rows.iter().filter(|row| row.mark != Some(Mark::Ignored));
+    page.marks(INFO, told.map(|row| info(row)))?;
     let valid = rows.iter().filter_map(|row| Some((cred(row), row.valid?)));
     page.gauges(
         VALID,

@@ -101,7 +101,10 @@ where
         let line = Line {
             registry: held.key.as_ref().and_then(registry_of),
             key: Some(holding.shown_key(held).to_owned()),
-            answer: self.without_row(held),
+            answer: match holding.is_ignored {
+                true => Answer::Skipped(Skipped::Ignored),
+                false => self.without_row(held),
+            },
             faults: held.faults,
             expiry: held.expiry,
             ..Line::of_whole(&holding.object)

@@ -182,6 +182,7 @@ fn one_of_everything() -> Snapshot {
                 kind: "basic",
                 provider: Provider::Unknown.as_str(),
                 credential: name.clone(),
+                mark: None,
                 skipped: Some(Skipped::Ignored),
                 valid: Some(true),
                 outcome: Some(Outcome::Ok),

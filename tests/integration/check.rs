@@ -1011,3 +1011,42 @@ async fn a_name_that_is_listed_and_cannot_be_used_is_one() {
     assert_eq!(read(&report), json!({"credentials": []}));
     assert_eq!(exit(&report), 2, "nobody knows what is there");
 }
+
+#[tokio::test]
+async fn what_wants_to_be_left_alone_is_shown_and_no_failure() {
+    let registry = registry().await;
+    let api = ApiServer::start().await;
+    let host = registry.host();
+    let wrong = objects::docker_config(&[(host, "wrong", "guess"), ("https://", "u", "p")]);
+    let secret = |name: &str| objects::pull_secret("shop", name, &wrong);
+    api.apply(objects::namespace("shop"));
+    api.apply(objects::annotated(
+        secret("ignored"),
+        "regcred-exporter.io/ignore",
+        "true",
+    ));
+    let kubeconfig = Config::of(&api.kubeconfig());
+    let line = format!(
+        "-n shop --probe.allow 127.0.0.1 --kubeconfig {}",
+        kubeconfig.source()
+    );
+    let report = checked(&line).await;
+    let shown = |name: &str| ("shop/".to_owned() + name, Value::Null, json!([]));
+    assert_eq!(sources(&report), [shown("ignored")]);
+    assert!(written(&report).contains("skipped: ignored"));
+    assert_eq!(exit(&report), 0);
+
+    api.apply(objects::annotated(
+        secret("unasked"),
+        "regcred-exporter.io/probe",
+        "false",
+    ));
+    let report = checked(&line).await;
+    let found = sources(&report);
+    assert!(found.contains(&shown("unasked")), "{found:?}");
+    assert_eq!((found.len(), exit(&report)), (3, 1), "its fault is told");
+    let image = format!("--image {host}/org/app:1.0 {line}");
+    let report = checked(&image).await;
+    assert_eq!(read(&report)["candidates"][0]["outcome"], Value::Null);
+    assert_eq!(registry.logins("wrong"), 0);
+}

@@ -21,15 +21,15 @@ use super::watch::client_of;
 const SOON: Duration = Duration::from_secs(5);
 
 /// One namespace of a real cluster, for one test.
-struct Namespace {
+pub(super) struct Namespace {
     client: Client,
-    name: String,
+    pub(super) name: String,
     folder: TempDir,
 }
 
 impl Namespace {
     /// A fresh namespace with its `default` ServiceAccount, which pods need.
-    async fn new(server: &RealApiServer, name: &str) -> Self {
+    pub(super) async fn new(server: &RealApiServer, name: &str) -> Self {
         let client = client_of(&server.kubeconfig()).await;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("kubeconfig"), server.kubeconfig()).unwrap();
@@ -45,7 +45,7 @@ impl Namespace {
         new
     }
 
-    fn kubeconfig(&self) -> PathBuf {
+    pub(super) fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }
 
@@ -54,13 +54,13 @@ impl Namespace {
         self.send(Method::POST, &path, object).await;
     }
 
-    async fn secret(&self, name: &str, config: &str) {
+    pub(super) async fn secret(&self, name: &str, config: &str) {
         self.create("secrets", &pull_secret(&self.name, name, config))
             .await;
     }
 
     /// Changes what a Secret holds.
-    async fn rotate(&self, name: &str, config: &str) {
+    pub(super) async fn rotate(&self, name: &str, config: &str) {
         let patch = json!({"stringData": {".dockerconfigjson": config}});
         let path = format!("/api/v1/namespaces/{}/secrets/{name}", self.name);
         self.send(Method::PATCH, &path, &patch).await;
@@ -71,20 +71,20 @@ impl Namespace {
         self.send(Method::DELETE, &path, &json!({})).await;
     }
 
-    async fn pod(&self, name: &str, image: &str, secrets: &[&str]) {
+    pub(super) async fn pod(&self, name: &str, image: &str, secrets: &[&str]) {
         self.create("pods", &pod(&self.name, name, image, secrets).build())
             .await;
     }
 
     /// What the namespace's ServiceAccount lists.
-    async fn list_on_service_account(&self, secrets: &[String]) {
+    pub(super) async fn list_on_service_account(&self, secrets: &[String]) {
         let names: Vec<_> = secrets.iter().map(|name| json!({"name": name})).collect();
         let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", self.name);
         self.send(Method::PATCH, &path, &json!({"imagePullSecrets": names}))
             .await;
     }
 
-    async fn send(&self, method: Method, path: &str, body: &Value) {
+    pub(super) async fn send(&self, method: Method, path: &str, body: &Value) {
         let kind = match method {
             Method::PATCH => "application/merge-patch+json",
             _ => "application/json",

@@ -20,6 +20,7 @@ mod keeper;
 mod keyring;
 mod leak;
 mod ledger;
+mod marks;
 mod memory;
 mod metrics;
 mod prober;

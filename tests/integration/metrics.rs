@@ -182,6 +182,7 @@ pub(crate) fn credential(namespace: &str, name: &str, registry: &str) -> Credent
         kind: "basic",
         provider: "distribution",
         credential: format!("{namespace}/{name}").into(),
+        mark: None,
         skipped: None,
         valid: Some(true),
         outcome: Some(Outcome::Ok),

@@ -1,28 +1,31 @@
 //! One change taken in: an object put in the place of what it was, or removed, and everything that
 //! hangs on it looked at again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::claims::ShapeId;
+use super::claims::{Claim, ShapeId};
+use super::groups::Groups;
+use super::mark::Mark;
 use super::secrets::{self, Secret};
 use super::wiring::{By, Wiring};
 use super::{
-    Cluster, Named, NamespaceSeen, ObjectName, Pod, PodSeen, Record, Resource, SecretSeen,
-    ServiceAccount, ServiceAccountSeen, Uid, Watch,
+    Cluster, Created, Named, Namespace, NamespaceSeen, ObjectName, Pod, PodSeen, Record, Resource,
+    SecretSeen, ServiceAccount, ServiceAccountSeen, Uid, Watch,
 };
 
 impl Cluster {
     pub(super) fn apply_pod(&mut self, watch: &Watch, pod: &PodSeen) {
         let record = self.record(watch, pod.uid);
-        let (secrets, groups) = (&self.secrets, &mut self.groups);
-        let shape = self.claims.acquire(pod, &mut self.names, |claim| {
-            claim.candidates = secrets::candidates(secrets, claim);
-            groups.use_registry(claim.image.registry(), &claim.namespace, pod.created);
-            groups.take(&claim.image, &claim.candidates);
-        });
         let namespace = self.names.intern(&pod.object.namespace);
+        let mark = self.mark_of_account(&namespace, &pod.service_account);
+        let (secrets, groups) = (&self.secrets, &mut self.groups);
+        let names = &mut self.names;
+        let shape = self.claims.acquire(pod, mark, names, |claim| {
+            link(claim, secrets, groups, pod.created);
+        });
         for name in self.claims.secrets_named(shape) {
-            self.rewire(&name, By::Pod, Wiring::named_by);
+            self.rewire(&name, |wiring| wiring.named_by(&name, By::Pod, mark, 1));
         }
         if let Some(before) = self.pods.insert(
             pod.uid,
@@ -44,54 +47,56 @@ impl Cluster {
 
     fn release_shape(&mut self, shape: ShapeId) {
         let named = self.claims.secrets_named(shape);
+        let (mark, _) = self.claims.marked(shape);
         for claim in self.claims.release(shape) {
-            self.groups.give_back(&claim.image, &claim.candidates);
-            self.groups
-                .drop_registry(claim.image.registry(), &claim.namespace);
+            unlink(&claim, &mut self.groups);
         }
         // After the claims: while one of them holds a credential, its Secret counts as named.
         for name in named {
-            self.rewire(&name, By::Pod, Wiring::dropped_by);
+            self.rewire(&name, |wiring| wiring.dropped_by(&name, By::Pod, mark, 1));
         }
     }
 
     /// Changes who names a Secret; what it holds is wanted or not accordingly.
-    fn rewire(
-        &mut self,
-        name: &Named,
-        by: By,
-        change: fn(&mut Wiring, &Named, By) -> Option<bool>,
-    ) {
-        let Some(is_referenced) = change(&mut self.wiring, name, by) else {
-            return;
-        };
+    pub(super) fn rewire(&mut self, name: &Named, change: impl FnOnce(&mut Wiring)) {
+        let before = self.wiring.standing(name);
+        change(&mut self.wiring);
+        let after = self.wiring.standing(name);
         let secret = self.secrets.get(name);
         self.wiring.exists(name, secret.is_some());
-        for (group, holder) in secret.into_iter().flat_map(Secret::literal_groups) {
-            self.groups.reference(&group, holder, is_referenced);
+        if before.is_referenced != after.is_referenced {
+            for (group, holder) in secret.into_iter().flat_map(Secret::literal_groups) {
+                self.groups.reference(&group, holder, after.is_referenced);
+            }
+        }
+        if before.mark != after.mark {
+            self.mark_secret(name);
         }
     }
 
     pub(super) fn apply_service_account(&mut self, watch: &Watch, account: &ServiceAccountSeen) {
         let record = self.record(watch, account.uid);
         let name = self.named(&account.object);
+        let own = Mark::of(&account.annotations);
+        let of_namespace = self.mark_of_namespace(&name.namespace);
+        let mark = own.max(of_namespace);
         let pull_secrets: Arc<[Arc<str>]> = distinct(&account.pull_secrets)
             .map(|secret| self.names.intern(secret))
             .collect();
-        self.name_all(&name.namespace, &pull_secrets, Wiring::named_by);
-        let before = self.service_accounts.insert(
-            name,
-            ServiceAccount {
-                record,
-                pull_secrets,
-            },
-        );
+        self.name_all(&name.namespace, &pull_secrets, mark);
+        let new = ServiceAccount {
+            record,
+            pull_secrets,
+            own,
+            mark,
+        };
+        let before = self.service_accounts.insert(name.clone(), new);
+        let before_mark = before.as_ref().map_or(of_namespace, |before| before.mark);
         if let Some(before) = before {
-            self.name_all(
-                &account.object.namespace,
-                &before.pull_secrets,
-                Wiring::dropped_by,
-            );
+            self.drop_all(&name.namespace, &before.pull_secrets, before.mark);
+        }
+        if before_mark != mark {
+            self.mark_pods(&name.namespace, Some(&name.name));
         }
     }
 
@@ -103,23 +108,26 @@ impl Cluster {
             .is_some_and(|held| held.record.uid == uid)
             && let Some(account) = self.service_accounts.remove(&name)
         {
-            self.name_all(&name.namespace, &account.pull_secrets, Wiring::dropped_by);
+            self.drop_all(&name.namespace, &account.pull_secrets, account.mark);
+            if account.own.is_some() {
+                self.mark_pods(&name.namespace, Some(&name.name));
+            }
         }
     }
 
-    fn name_all(
-        &mut self,
-        namespace: &str,
-        pull_secrets: &[Arc<str>],
-        change: fn(&mut Wiring, &Named, By) -> Option<bool>,
-    ) {
-        let namespace = self.names.intern(namespace);
-        for name in pull_secrets {
-            let name = Named {
-                namespace: namespace.clone(),
-                name: name.clone(),
-            };
-            self.rewire(&name, By::ServiceAccount, change);
+    fn name_all(&mut self, namespace: &Arc<str>, secrets: &[Arc<str>], mark: Option<Mark>) {
+        for name in of_namespace(namespace, secrets) {
+            self.rewire(&name, |wiring| {
+                wiring.named_by(&name, By::ServiceAccount, mark, 1);
+            });
+        }
+    }
+
+    fn drop_all(&mut self, namespace: &Arc<str>, secrets: &[Arc<str>], mark: Option<Mark>) {
+        for name in of_namespace(namespace, secrets) {
+            self.rewire(&name, |wiring| {
+                wiring.dropped_by(&name, By::ServiceAccount, mark, 1);
+            });
         }
     }
 
@@ -131,9 +139,12 @@ impl Cluster {
         {
             return;
         }
+        let own = Mark::of_secret(seen.kind, &seen.annotations);
+        let mark = self.mark_of_secret(&name, own);
         let secret = Secret::read(
             record,
             &name,
+            mark,
             seen,
             &self.sources,
             &mut self.names,
@@ -164,11 +175,18 @@ impl Cluster {
         }
     }
 
+    /// Puts another Secret, or none, in the place of one, whose credentials are given back.
+    fn replace_secret(&mut self, name: &Named, secret: Option<Secret>) {
+        if let Some(before) = self.swap_secret(name, secret) {
+            before.release(&mut self.credentials);
+        }
+    }
+
     /// Puts another Secret, or none, in the place of one; every claim that names it is looked at
     /// again. New uses are taken before old ones are given back, so that what stays the same is
     /// never gone in between.
-    fn replace_secret(&mut self, name: &Named, secret: Option<Secret>) {
-        let is_referenced = self.wiring.is_referenced(name);
+    pub(super) fn swap_secret(&mut self, name: &Named, secret: Option<Secret>) -> Option<Secret> {
+        let is_referenced = self.wiring.standing(name).is_referenced;
         if let Some(new) = &secret {
             new.hold(&mut self.groups, is_referenced);
         }
@@ -186,26 +204,31 @@ impl Cluster {
             self.groups.give_back(&claim.image, &claim.candidates);
             claim.candidates = candidates;
         }
-        if let Some(before) = before {
+        if let Some(before) = &before {
             before.let_go(&mut self.groups);
-            before.release(&mut self.credentials);
         }
         self.wiring.exists(name, exists);
+        before
     }
 
-    pub(super) fn apply_namespace(&mut self, watch: &Watch, namespace: &NamespaceSeen) {
-        let record = self.record(watch, namespace.uid);
-        let name = self.names.intern(&namespace.name);
-        self.namespaces.insert(name, record);
+    pub(super) fn apply_namespace(&mut self, watch: &Watch, seen: &NamespaceSeen) {
+        let record = self.record(watch, seen.uid);
+        let name = self.names.intern(&seen.name);
+        let mark = Mark::of(&seen.annotations);
+        let namespace = Namespace { record, mark };
+        let before = self.namespaces.insert(name.clone(), namespace);
+        if before.and_then(|before| before.mark) != mark {
+            self.mark_all(&name);
+        }
     }
 
     pub(super) fn delete_namespace(&mut self, uid: Uid, name: &str) {
-        if self
-            .namespaces
-            .get(name)
-            .is_some_and(|held| held.uid == uid)
+        let is_it = |held: &Namespace| held.record.uid == uid;
+        if self.namespaces.get(name).is_some_and(is_it)
+            && let Some((name, namespace)) = self.namespaces.remove_entry(name)
+            && namespace.mark.is_some()
         {
-            self.namespaces.remove(name);
+            self.mark_all(&name);
         }
     }
 
@@ -253,11 +276,44 @@ impl Cluster {
                 }
             }
             Resource::Namespaces => {
-                self.namespaces
-                    .retain(|name, record| !is_stale(record, name));
+                let stale: Vec<_> = self
+                    .namespaces
+                    .iter()
+                    .filter(|(name, namespace)| is_stale(&namespace.record, name))
+                    .map(|(name, namespace)| (namespace.record.uid, name.clone()))
+                    .collect();
+                for (uid, name) in stale {
+                    self.delete_namespace(uid, &name);
+                }
             }
         }
     }
+}
+
+/// Takes in a claim that is new, with all that follows from it.
+pub(super) fn link(
+    claim: &mut Claim,
+    secrets: &HashMap<Named, Secret>,
+    groups: &mut Groups,
+    created: Created,
+) {
+    claim.candidates = secrets::candidates(secrets, claim);
+    groups.use_registry(claim.image.registry(), &claim.namespace, created);
+    groups.take(&claim.image, &claim.candidates);
+}
+
+/// Takes out one that nobody makes any more.
+pub(super) fn unlink(claim: &Claim, groups: &mut Groups) {
+    groups.give_back(&claim.image, &claim.candidates);
+    groups.drop_registry(claim.image.registry(), &claim.namespace);
+}
+
+pub(super) fn of_namespace(namespace: &Arc<str>, secrets: &[Arc<str>]) -> Vec<Named> {
+    let named = |name: &Arc<str>| Named {
+        namespace: namespace.clone(),
+        name: name.clone(),
+    };
+    secrets.iter().map(named).collect()
 }
 
 /// Names in order, each once.

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::holder::Candidate;
+use super::mark::Mark;
 use super::slots::{Slot, Slots};
-use super::{Named, PodSeen, PullPolicy};
+use super::{Created, Named, PodSeen, PullPolicy};
 use crate::domain::image::Reference;
 use crate::domain::name::Names;
 
@@ -28,8 +29,13 @@ pub(super) type ClaimId = Slot<Claim>;
 #[derive(Debug)]
 pub(super) struct Shape {
     key: Arc<ShapeKey>,
+    /// None while they are set aside.
     claims: Box<[ClaimId]>,
     pods: u32,
+    /// Of its ServiceAccount or namespace: with one, its pods are set aside.
+    mark: Option<Mark>,
+    /// When the first of its pods was made.
+    created: Created,
 }
 
 /// Names a shape.
@@ -61,10 +67,12 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// The shape of a pod, with one pod more. `link` is called for each claim that is new.
+    /// The shape of a pod, with one pod more. `link` is called for each claim that is new; with a mark
+    /// there are none.
     pub(super) fn acquire(
         &mut self,
         pod: &PodSeen,
+        mark: Option<Mark>,
         names: &mut Names,
         mut link: impl FnMut(&mut Claim),
     ) -> ShapeId {
@@ -75,16 +83,17 @@ impl Claims {
             }
             return id;
         }
-        let claims = key
-            .images
-            .iter()
-            .map(|image| self.claim(&key, image, &mut link))
-            .collect();
+        let claims = match mark {
+            None => self.claims_of(&key, &mut link),
+            Some(_) => Box::default(),
+        };
         let key = Arc::new(key);
         let id = self.shapes.insert(Shape {
             key: Arc::clone(&key),
             claims,
             pods: 1,
+            mark,
+            created: pod.created,
         });
         self.shape_of.insert(key, id);
         id
@@ -108,6 +117,56 @@ impl Claims {
             .iter()
             .filter_map(|claim| self.release_claim(*claim))
             .collect()
+    }
+
+    /// The mark of a shape, and of how many pods it is.
+    pub(super) fn marked(&self, id: ShapeId) -> (Option<Mark>, u32) {
+        let shape = self.shapes.get(id);
+        shape.map_or((None, 0), |shape| (shape.mark, shape.pods))
+    }
+
+    /// Puts a shape under another mark: its claims are made or made no more, and `link` is called for
+    /// each that is new. Returns those that nobody makes any more.
+    pub(super) fn mark(
+        &mut self,
+        id: ShapeId,
+        mark: Option<Mark>,
+        mut link: impl FnMut(&mut Claim, Created),
+    ) -> Vec<Claim> {
+        let Some(shape) = self.shapes.get_mut(id) else {
+            return Vec::new();
+        };
+        shape.mark = mark;
+        let (key, created) = (Arc::clone(&shape.key), shape.created);
+        let before = std::mem::take(&mut shape.claims);
+        if mark.is_none() {
+            let claims = self.claims_of(&key, &mut |claim| link(claim, created));
+            if let Some(shape) = self.shapes.get_mut(id) {
+                shape.claims = claims;
+            }
+        }
+        let before = before.iter();
+        before
+            .filter_map(|claim| self.release_claim(*claim))
+            .collect()
+    }
+
+    /// The shapes of a namespace, or of one of its ServiceAccounts.
+    pub(super) fn shapes_of(&self, namespace: &str, account: Option<&str>) -> Vec<ShapeId> {
+        let is_of = |key: &ShapeKey| {
+            *key.namespace == *namespace && account.is_none_or(|name| *key.service_account == *name)
+        };
+        let shapes = self.shape_of.iter().filter(|(key, _)| is_of(key));
+        shapes.map(|(_, id)| *id).collect()
+    }
+
+    /// The ServiceAccount of a shape.
+    pub(super) fn account_of(&self, id: ShapeId) -> Option<Named> {
+        let key = &self.shapes.get(id)?.key;
+        Some(Named {
+            namespace: key.namespace.clone(),
+            name: key.service_account.clone(),
+        })
     }
 
     /// The Secrets that pods of this shape name, each once.
@@ -134,6 +193,11 @@ impl Claims {
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize) {
         (self.claims.len(), self.shapes.len())
+    }
+
+    fn claims_of(&mut self, key: &ShapeKey, link: &mut impl FnMut(&mut Claim)) -> Box<[ClaimId]> {
+        let images = key.images.iter();
+        images.map(|image| self.claim(key, image, link)).collect()
     }
 
     fn claim(

@@ -255,7 +255,9 @@ impl Groups {
                 hold.claims += 1;
                 hold.referenced = true;
             });
-            let Some(used) = self.uses.get_mut(&group) else {
+            // Whoever has it asked for others' sake must not ask for the images of this one.
+            let used = self.uses.get_mut(&group);
+            let Some(used) = used.filter(|_| candidate.holder.mark.is_none()) else {
                 continue;
             };
             *used.manifests.entry(manifest_of(image)).or_default() += 1;
@@ -271,7 +273,9 @@ impl Groups {
         }
         for candidate in candidates {
             let group = group_of(image, candidate);
-            if let Some(used) = self.uses.get_mut(&group) {
+            if let Some(used) = self.uses.get_mut(&group)
+                && candidate.holder.mark.is_none()
+            {
                 drop_one(&mut used.manifests, &manifest_of(image));
             }
             // Whether the Secret is still named is told by `reference`.
@@ -291,7 +295,7 @@ impl Groups {
         change(hold);
         let after = *hold;
         used.referenced =
-            used.referenced + u32::from(after.is_referenced()) - u32::from(before.is_referenced());
+            used.referenced + u32::from(after.counts(holder)) - u32::from(before.counts(holder));
         if !after.is_held() {
             used.holders.remove(holder);
         }
@@ -303,7 +307,8 @@ impl Groups {
                 used.groups = used.groups + u32::from(is_new) - u32::from(is_empty);
             });
         }
-        let flips = match (before.demands(self.which), after.demands(self.which)) {
+        let demands = |hold: Hold| hold.demands(holder, self.which);
+        let flips = match (demands(before), demands(after)) {
             (false, true) => self.caps.demand(group, holder),
             (true, false) => self.caps.withdraw(group, holder),
             _ => Flips::default(),
@@ -349,15 +354,18 @@ impl Groups {
 
 impl Use {
     /// Before the lists have come in, the oldest holder names the group; from then on a name stays
-    /// until its holder is gone, so that series do not change theirs for a newcomer.
+    /// until its holder is gone, so that series do not change theirs for a newcomer. Who has a mark
+    /// gives way to anybody with a weaker one.
     fn keep_owner(&mut self, settled: bool) {
+        let first = self.holders.keys().next();
+        let is_as_good = |owner: &Holder| first.is_some_and(|first| owner.mark <= first.mark);
         let stays = settled
             && self
                 .owner
                 .as_ref()
-                .is_some_and(|owner| self.holders.contains_key(owner));
+                .is_some_and(|owner| self.holders.contains_key(owner) && is_as_good(owner));
         if !stays {
-            self.owner = self.holders.keys().next().cloned();
+            self.owner = first.cloned();
         }
     }
 }

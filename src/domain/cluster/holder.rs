@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use super::Created;
 use super::groups::Which;
+use super::mark::Mark;
 use crate::domain::credential::CredentialId;
 
-/// One entry of one Secret that holds a credential. Ordered by age, so that the first is the oldest.
+/// One entry of one Secret that holds a credential. Ordered by age, so that the first is the oldest;
+/// those with a mark come after all others, or a tenant could give its name to what others hold and
+/// hide it with that.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Holder {
+    pub(super) mark: Option<Mark>,
     pub(super) created: Created,
     pub(super) namespace: Arc<str>,
     pub(super) name: Arc<str>,
@@ -53,13 +57,19 @@ impl Hold {
         self.literal > 0 || self.claims > 0
     }
 
-    pub(super) fn is_referenced(self) -> bool {
+    fn is_referenced(self) -> bool {
         self.referenced && self.is_held()
     }
 
+    /// Is a reason to look after the credential.
+    pub(super) fn counts(self, holder: &Holder) -> bool {
+        self.is_referenced() && holder.mark.is_none()
+    }
+
     /// Would have the credential sent, if its namespace has a place for it.
-    pub(super) fn demands(self, which: Which) -> bool {
+    pub(super) fn demands(self, holder: &Holder, which: Which) -> bool {
         match which {
+            _ if holder.mark.is_some() => false,
             Which::Referenced => self.is_referenced(),
             Which::All => self.is_held(),
             Which::InUse | Which::None => false,

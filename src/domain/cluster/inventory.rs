@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::groups::Group;
+use super::mark::Mark;
 use super::secrets::{self, Entry};
 use super::{Cluster, Named, ObjectName, SecretSeen, rows};
 use crate::domain::docker_config::{Fault, FaultSet};
@@ -27,6 +28,8 @@ pub struct Holding {
     pub faults: Vec<Fault>,
     /// The kubelet drops every credential of every Secret of a pod that names this one.
     pub poisons_all: bool,
+    /// Its owner wants nothing told of it; see [`Holding::ignored`].
+    pub is_ignored: bool,
 }
 
 /// One entry.
@@ -104,6 +107,25 @@ impl Holding {
             entries: entries.collect(),
             poisons_all: parsed.poisons_all(),
             faults: parsed.faults.clone(),
+            is_ignored: false,
+        }
+    }
+
+    /// The same without anything that its owner wants left out: the entries that are sent, and that
+    /// they are ignored.
+    pub fn ignored(&self) -> Self {
+        let sent = self.entries.iter().filter(|held| held.is_sent());
+        let entries = sent.map(|held| Held {
+            faults: FaultSet::default(),
+            expiry: Expiry::UNKNOWN,
+            ..held.clone()
+        });
+        Self {
+            object: self.object.clone(),
+            entries: entries.collect(),
+            faults: Vec::new(),
+            poisons_all: false,
+            is_ignored: true,
         }
     }
 }
@@ -126,8 +148,14 @@ impl Cluster {
         };
         self.entries_of(object, key)
             .map(|entry| {
+                if entry.holder.mark == Some(Mark::Ignored) {
+                    return None;
+                }
                 if entry.expiry.is_expired_inside_at(now) {
                     return Some((Outcome::Expired, None));
+                }
+                if entry.holder.mark.is_some() {
+                    return None;
                 }
                 let group = Group {
                     registry: image.registry().clone(),
@@ -156,9 +184,15 @@ impl Cluster {
                     registry: registry.clone(),
                     credential: entry.credential,
                 };
-                let verdict = verdicts.of(&group);
+                // What others have asked is no news of one that has a mark.
+                let is_asked = entry.holder.mark.is_none();
+                let verdict = verdicts.of(&group).filter(|_| is_asked);
                 let manifests = || self.groups.manifests(&group);
-                let outcome = rows::outcome(verdict, &entry.expiry, now);
+                let expiry = match entry.holder.mark {
+                    Some(Mark::Ignored) => Expiry::UNKNOWN,
+                    _ => entry.expiry,
+                };
+                let outcome = rows::outcome(verdict, &expiry, now);
                 Login {
                     outcome,
                     may_mean: verdict.map_or(&[], |verdict| verdict.left_open(outcome)),

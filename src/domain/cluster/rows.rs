@@ -8,6 +8,9 @@ use chrono::{DateTime, Utc};
 use super::groups::{Group, Which};
 use super::holder::Holder;
 use super::inventory::why_no_login;
+use super::mark::Mark;
+use super::secrets::Secret;
+use super::wiring::By;
 use super::{Cluster, Named, Resource};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::Step;
@@ -87,15 +90,22 @@ impl Cluster {
         for (group, label) in labels {
             let verdict = self.verdict(verdicts, group);
             for holder in self.groups.holders(group) {
+                let name = Named {
+                    namespace: holder.namespace.clone(),
+                    name: holder.name.clone(),
+                };
                 let Some(entry) = self
                     .secrets
-                    .get(&Named {
-                        namespace: holder.namespace.clone(),
-                        name: holder.name.clone(),
-                    })
+                    .get(&name)
                     .and_then(|secret| secret.entry(&holder.key, group.credential))
                 else {
                     continue;
+                };
+                // What others have asked is no news of one that has a mark.
+                let verdict = verdict.filter(|_| holder.mark.is_none());
+                let expiry = match holder.mark {
+                    Some(Mark::Ignored) => Expiry::UNKNOWN,
+                    _ => entry.expiry,
                 };
                 rows.push(CredentialRow {
                     namespace: holder.namespace.clone(),
@@ -105,11 +115,15 @@ impl Cluster {
                     kind: entry.kind.as_str(),
                     provider: verdicts.provider(&group.registry).as_str(),
                     credential: label.clone(),
-                    skipped: self.skipped(group, &entry.expiry, verdict, listed, now),
-                    valid: works(verdict, &entry.expiry, now),
-                    outcome: outcome(verdict, &entry.expiry, now),
-                    expires: entry.expiry.expires,
-                    issued: entry.expiry.issued,
+                    mark: holder.mark,
+                    skipped: match holder.mark {
+                        None => self.skipped(group, &expiry, verdict, listed, now),
+                        Some(mark) => Some(self.left_alone(&name, mark, listed)),
+                    },
+                    valid: works(verdict, &expiry, now),
+                    outcome: outcome(verdict, &expiry, now),
+                    expires: expiry.expires,
+                    issued: expiry.issued,
                 });
             }
         }
@@ -123,8 +137,13 @@ impl Cluster {
         now: DateTime<Utc>,
     ) -> Vec<GroupRow> {
         let unseen = Verdict::default();
+        let is_told = |group: &Group| {
+            let owner = self.groups.owner(group);
+            owner.is_some_and(|owner| owner.mark != Some(Mark::Ignored))
+        };
         labels
             .iter()
+            .filter(|(group, _)| is_told(group))
             .map(|(group, label)| {
                 let verdict = self.verdict(verdicts, group).unwrap_or(&unseen);
                 let expiry = self
@@ -146,6 +165,18 @@ impl Cluster {
                 }
             })
             .collect()
+    }
+
+    /// Why nothing is sent for the sake of a Secret that has a mark. That nobody names it comes first
+    /// where something is told of it: what nobody uses is no matter for an alert.
+    fn left_alone(&self, secret: &Named, mark: Mark, listed: Listed) -> Skipped {
+        let is_idle = self.groups.which() == Which::Referenced
+            && listed.referrers
+            && !self.wiring.is_named(secret);
+        match mark {
+            Mark::NotProbed if is_idle => Skipped::NotReferenced,
+            mark => mark.skipped(),
+        }
     }
 
     fn skipped(
@@ -179,7 +210,9 @@ impl Cluster {
     }
 
     fn secret_rows(&self) -> Vec<SecretRow> {
-        let held = self.secrets.iter().map(|(name, secret)| SecretRow {
+        let is_told = |secret: &Secret| secret.mark != Some(Mark::Ignored);
+        let told = self.secrets.iter().filter(|(_, secret)| is_told(secret));
+        let held = told.map(|(name, secret)| SecretRow {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             faults: secret.faults,
@@ -197,8 +230,8 @@ impl Cluster {
     fn reference_rows(&self) -> Vec<ReferenceRow> {
         let mut rows = Vec::new();
         for name in self.wiring.unusable() {
-            let by = self.wiring.naming(name);
-            for (kind, count) in [("Pod", by.pods), ("ServiceAccount", by.service_accounts)] {
+            for (kind, by) in [("Pod", By::Pod), ("ServiceAccount", By::ServiceAccount)] {
+                let count = self.wiring.told(name, by);
                 if count > 0 {
                     rows.push(ReferenceRow {
                         namespace: name.namespace.clone(),

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::claims::Claim;
 use super::groups::{Group, Groups};
 use super::holder::{Candidate, Holder};
+use super::mark::Mark;
 use super::{Created, Named, Record, SecretSeen};
 use crate::domain::credential::{CredentialId, Credentials};
 use crate::domain::docker_config::{Effect, FaultSet};
@@ -17,9 +18,13 @@ use crate::domain::keyring::{self, Key};
 use crate::domain::name::Names;
 
 /// One Secret of a pull-secret type, or one docker config file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Secret {
     pub(super) record: Record,
+    /// What its own annotations ask for.
+    pub(super) own: Option<Mark>,
+    /// The strongest mark that applies to it.
+    pub(super) mark: Option<Mark>,
     pub(super) entries: Box<[Entry]>,
     pub(super) faults: FaultSet,
     pub(super) changed: Option<DateTime<Utc>>,
@@ -29,7 +34,7 @@ pub(super) struct Secret {
 }
 
 /// One entry that the kubelet would send to somebody.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: Key,
     /// Where a login with it goes; `None` for a glob.
@@ -45,6 +50,7 @@ impl Secret {
     pub(super) fn read(
         record: Record,
         name: &Named,
+        mark: Option<Mark>,
         seen: SecretSeen,
         sources: &Sources,
         names: &mut Names,
@@ -67,6 +73,7 @@ impl Secret {
                 kind: expiry::kind(&entry.credential),
                 expiry: Expiry::of(&entry.credential, &declared, sources),
                 holder: Arc::new(Holder {
+                    mark,
                     created: seen.created,
                     namespace: name.namespace.clone(),
                     name: name.name.clone(),
@@ -78,12 +85,28 @@ impl Secret {
         }
         Self {
             record,
+            own: Mark::of_secret(seen.kind, &seen.annotations),
+            mark,
             entries: entries.into(),
             faults,
             changed: seen.changed.map(|(at, _)| at).or(seen.created),
             created: seen.created,
             poisons_all,
         }
+    }
+
+    /// The same Secret under another mark. Whatever it interned is shared by both: one of them is
+    /// to be released.
+    pub(super) fn marked(&self, mark: Option<Mark>) -> Self {
+        let mut marked = self.clone();
+        marked.mark = mark;
+        for entry in &mut marked.entries {
+            entry.holder = Arc::new(Holder {
+                mark,
+                ..Holder::clone(&entry.holder)
+            });
+        }
+        marked
     }
 
     /// The other one is what this one replaced, under its name and with another type: told by the
@@ -102,6 +125,8 @@ impl Secret {
     /// Takes over what may change without the credentials.
     pub(super) fn refresh(&mut self, newer: Self) {
         self.record = newer.record;
+        self.own = newer.own;
+        self.mark = newer.mark;
         self.changed = newer.changed;
         self.created = newer.created;
         self.faults = newer.faults;

@@ -1,6 +1,7 @@
 //! The graph, fed with changes in every order.
 
 mod caps;
+mod marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -581,13 +582,20 @@ fn random_object(random: &mut fastrand::Rng) -> (String, Make, Change) {
         from.iter().copied().filter(|_| random.bool()).collect()
     };
     let (secrets, images, keys) = (picked(&names), picked(&IMAGES), picked(&KEYS));
-    let (kind, is_broken) = (random.u8(..3), random.u8(..8) == 0);
+    let (kind, is_broken) = (random.u8(..4), random.u8(..8) == 0);
+    let wish = [&[][..], &[marks::IGNORE], &[marks::NO_PROBE]][random.usize(..3)];
     let password = ["p", "q"][random.usize(..2)];
+    let path = if kind == 3 {
+        namespace.to_owned()
+    } else {
+        path
+    };
     let key = format!("{kind}:{path}");
     let gone = deletion(&key);
     let make: Make = match kind {
         0 => Box::new(move || pod(&path, &images, &secrets)),
-        1 => Box::new(move || account(&path, &secrets)),
+        1 => Box::new(move || marks::wishing(account(&path, &secrets), wish)),
+        3 => Box::new(move || marks::wishing(marks::namespace(&path), wish)),
         _ => Box::new(move || {
             let entries: Vec<_> = keys.iter().map(|key| (*key, "u", password)).collect();
             let text = if is_broken {
@@ -595,7 +603,7 @@ fn random_object(random: &mut fastrand::Rng) -> (String, Make, Change) {
             } else {
                 config(&entries)
             };
-            secret(&path, &text)
+            marks::wishing(secret(&path, &text), wish)
         }),
     };
     (key, make, gone)
@@ -606,6 +614,7 @@ fn deletion(key: &str) -> Change {
     match kind {
         "0" => pod_deleted(path),
         "1" => Change::ServiceAccountDeleted(uid(path), object(path)),
+        "3" => Change::NamespaceDeleted(uid(path), path.to_owned()),
         _ => secret_deleted(path),
     }
 }
@@ -635,9 +644,10 @@ fn essence(cluster: &Cluster) -> String {
         .collect();
     registries.sort();
     let rows = rows(cluster);
+    let why: Vec<_> = rows.credentials.iter().map(|row| row.skipped).collect();
     format!(
-        "{groups:#?} {registries:?} {:?} {:?}",
-        rows.references, rows.objects
+        "{groups:#?} {registries:?} {why:?} {:?} {:?} {:?}",
+        rows.secrets, rows.references, rows.objects
     )
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Named;
+use super::mark::Mark;
 use crate::domain::docker_config::SecretKind;
 
 /// What can name a Secret.
@@ -13,24 +14,45 @@ pub(super) enum By {
     ServiceAccount,
 }
 
-/// How many name it.
+/// All of them.
+const BY: [By; 2] = [By::Pod, By::ServiceAccount];
+
+/// How many name it: for each mark that they may have themselves, none first, Pods and
+/// ServiceAccounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct NamedBy {
-    pub(super) pods: u32,
-    pub(super) service_accounts: u32,
-}
+struct NamedBy([[u32; 2]; 1 + Mark::ALL.len()]);
 
 impl NamedBy {
-    fn count(&mut self, by: By) -> &mut u32 {
-        match by {
-            By::Pod => &mut self.pods,
-            By::ServiceAccount => &mut self.service_accounts,
-        }
+    fn count(&mut self, by: By, mark: Option<Mark>) -> &mut u32 {
+        &mut self.0[place(mark)][by as usize]
+    }
+
+    fn has(&self, mark: Option<Mark>) -> bool {
+        self.0[place(mark)] != [0, 0]
     }
 
     fn is_nobody(self) -> bool {
         self == Self::default()
     }
+
+    /// Of those whose findings are told.
+    fn told(&self, by: By) -> u32 {
+        let told = &self.0[..place(Some(Mark::Ignored))];
+        told.iter().map(|counts| counts[by as usize]).sum()
+    }
+}
+
+fn place(mark: Option<Mark>) -> usize {
+    mark.map_or(0, |mark| 1 + mark as usize)
+}
+
+/// What being named makes of a Secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// Somebody without a mark names it.
+    pub(super) is_referenced: bool,
+    /// All who name it have a mark: the weakest of these.
+    pub(super) mark: Option<Mark>,
 }
 
 /// Names of Secrets, who lists them, and which of them no watch holds.
@@ -43,35 +65,30 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    /// One more names it. Returns `Some(true)` when it was not referenced before: whether it is
-    /// there is then to be told by [`Wiring::exists`].
-    pub(super) fn named_by(&mut self, name: &Named, by: By) -> Option<bool> {
-        let entry = self.by_name.entry(name.clone()).or_default();
-        let is_first = entry.is_nobody();
-        *entry.count(by) += 1;
-        is_first.then_some(true)
+    /// So many more name it. Whether it is there is then to be told by [`Wiring::exists`].
+    pub(super) fn named_by(&mut self, name: &Named, by: By, mark: Option<Mark>, count: u32) {
+        let named = self.by_name.entry(name.clone()).or_default();
+        *named.count(by, mark) += count;
     }
 
-    /// One less names it. Returns `Some(false)` when it is not referenced any more.
-    pub(super) fn dropped_by(&mut self, name: &Named, by: By) -> Option<bool> {
-        let entry = self.by_name.get_mut(name)?;
-        let count = entry.count(by);
-        *count = count.saturating_sub(1);
-        if !entry.is_nobody() {
-            return None;
+    /// So many less name it.
+    pub(super) fn dropped_by(&mut self, name: &Named, by: By, mark: Option<Mark>, count: u32) {
+        let Some(named) = self.by_name.get_mut(name) else {
+            return;
+        };
+        let left = named.count(by, mark);
+        *left = left.saturating_sub(count);
+        if named.is_nobody() {
+            self.by_name.remove(name);
         }
-        self.by_name.remove(name);
-        self.missing.remove(name);
-        self.found.remove(name);
-        Some(false)
     }
 
     /// A Secret of this name came or went.
     pub(super) fn exists(&mut self, name: &Named, exists: bool) {
-        if exists {
+        if exists || !self.is_told(name) {
             self.missing.remove(name);
             self.found.remove(name);
-        } else if self.is_referenced(name) {
+        } else if !self.missing.contains(name) {
             self.missing.insert(name.clone());
         }
     }
@@ -88,8 +105,27 @@ impl Wiring {
         }
     }
 
-    pub(super) fn is_referenced(&self, name: &Named) -> bool {
+    /// Somebody names it, with or without a mark.
+    pub(super) fn is_named(&self, name: &Named) -> bool {
         self.by_name.contains_key(name)
+    }
+
+    /// What that makes of it.
+    pub(super) fn standing(&self, name: &Named) -> Standing {
+        let Some(named) = self.by_name.get(name) else {
+            return Standing::default();
+        };
+        let is_referenced = named.has(None);
+        let weakest = Mark::ALL.into_iter().find(|mark| named.has(Some(*mark)));
+        Standing {
+            is_referenced,
+            mark: weakest.filter(|_| !is_referenced),
+        }
+    }
+
+    fn is_told(&self, name: &Named) -> bool {
+        let is_told = |named: &NamedBy| BY.iter().any(|by| named.told(*by) > 0);
+        self.by_name.get(name).is_some_and(is_told)
     }
 
     /// Listed, and held by no watch.
@@ -108,9 +144,9 @@ impl Wiring {
         self.missing.iter().filter(move |name| !is_there(*name))
     }
 
-    /// Who lists it.
-    pub(super) fn naming(&self, name: &Named) -> NamedBy {
-        self.by_name.get(name).copied().unwrap_or_default()
+    /// How many list it whose findings are told.
+    pub(super) fn told(&self, name: &Named, by: By) -> u32 {
+        self.by_name.get(name).map_or(0, |named| named.told(by))
     }
 
     /// Listed, and there with a type that no kubelet reads.

@@ -27,6 +27,7 @@ const ANNOTATIONS: &[&str] = &[
     "openshift.io/internal-registry-auth-token.binding",
     "openshift.io/internal-registry-auth-token.service-account",
     "openshift.io/internal-registry-pull-secret-ref",
+    "openshift.io/token-secret.name",
     "regcred-exporter.io/expires-at",
     "regcred-exporter.io/ignore",
     "regcred-exporter.io/probe",

@@ -1,17 +1,21 @@
 //! One watch's objects: JSON in, changes out, whatever cannot be read set aside.
 
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tracing::{debug, warn};
 
 use super::scope::{self, Scope};
-use crate::domain::cluster::{Change, ObjectName, Resource, Uid, Watch};
+use crate::domain::cluster::{self, Change, ObjectName, Resource, Uid, Watch};
 use crate::kubernetes::decode::{self, Broken, Decoded, EventKind, Line, Piece, Place, Wanted};
 use crate::state::Shared;
 
 /// So many changes are applied under one lock: a list is no storm of locks, and no reader waits.
 const BATCH: usize = 64;
+
+/// Objects of a watch of which it is said that an annotation is misspelt, each once.
+const TOLD_MOST: usize = 1_000;
 
 /// Where changes go, and who counts panics.
 #[derive(Clone)]
@@ -45,6 +49,8 @@ pub(super) struct Objects {
     sink: Sink,
     batch: Vec<Change>,
     decode: Decode,
+    /// Of these it has been said that an annotation of ours is misspelt.
+    told: HashSet<Uid>,
 }
 
 /// Of an object; `None` for a Secret of another type.
@@ -74,6 +80,7 @@ impl Objects {
             sink: sink.clone(),
             batch: Vec::new(),
             decode: change,
+            told: HashSet::new(),
         }
     }
 
@@ -163,7 +170,25 @@ impl Objects {
         if object.name.is_empty() {
             self.set_aside(&ObjectName::default(), "without a name");
         } else if self.is_kept(&object) {
+            self.tell_misspelt(&object, &change);
             self.push(change);
+        }
+    }
+
+    /// Says once of an object that an annotation of ours does not do what its writer may think.
+    fn tell_misspelt(&mut self, object: &ObjectName, change: &Change) {
+        if let Some((uid, annotations)) = annotated(change)
+            && let Some(annotation) = cluster::misspelt(annotations)
+            && self.told.len() < TOLD_MOST
+            && self.told.insert(uid)
+        {
+            warn!(
+                resource = self.watch.resource.as_str(),
+                namespace = object.namespace,
+                name = object.name,
+                annotation,
+                "Annotation is neither \"true\" nor \"false\" and asks for nothing"
+            );
         }
     }
 
@@ -243,6 +268,16 @@ fn change(
             .map(|seen| Some(Change::ServiceAccountApplied(to(), seen))),
         _ => decode::pod(json, place)?.map(|seen| Some(Change::PodApplied(to(), seen))),
     })
+}
+
+/// What may carry annotations of ours.
+fn annotated(change: &Change) -> Option<(Uid, &BTreeMap<String, String>)> {
+    match change {
+        Change::SecretApplied(_, seen) => Some((seen.uid, &seen.annotations)),
+        Change::ServiceAccountApplied(_, seen) => Some((seen.uid, &seen.annotations)),
+        Change::NamespaceApplied(_, seen) => Some((seen.uid, &seen.annotations)),
+        _ => None,
+    }
 }
 
 fn subject(change: &Change) -> Option<ObjectName> {

@@ -1,0 +1,119 @@
+//! Which mark applies to what, and what follows when that changes.
+
+use std::sync::Arc;
+
+use super::apply;
+use super::claims::ShapeId;
+use super::mark::Mark;
+use super::wiring::By;
+use super::{Cluster, Named, ObjectName};
+
+impl Cluster {
+    /// Nothing is told of the Secret but that somebody wants it so.
+    pub fn ignores(&self, secret: &ObjectName) -> bool {
+        let name = Named {
+            namespace: secret.namespace.as_str().into(),
+            name: secret.name.as_str().into(),
+        };
+        let secret = self.secrets.get(&name);
+        secret.is_some_and(|secret| secret.mark == Some(Mark::Ignored))
+    }
+
+    pub(super) fn mark_of_namespace(&self, namespace: &str) -> Option<Mark> {
+        self.namespaces.get(namespace)?.mark
+    }
+
+    /// Of a ServiceAccount and its Pods; it may not be there (yet).
+    pub(super) fn mark_of_account(&mut self, namespace: &Arc<str>, name: &str) -> Option<Mark> {
+        let name = Named {
+            namespace: namespace.clone(),
+            name: self.names.intern(name),
+        };
+        match self.service_accounts.get(&name) {
+            Some(account) => account.mark,
+            None => self.mark_of_namespace(namespace),
+        }
+    }
+
+    /// Of a Secret with a mark of its own: what only those with a mark name has theirs.
+    pub(super) fn mark_of_secret(&self, name: &Named, own: Option<Mark>) -> Option<Mark> {
+        own.max(self.mark_of_namespace(&name.namespace))
+            .max(self.wiring.standing(name).mark)
+    }
+
+    /// Puts everything in a namespace under the marks that it has now.
+    pub(super) fn mark_all(&mut self, namespace: &Arc<str>) {
+        let is_here = |name: &&Named| name.namespace == *namespace;
+        let accounts = self.service_accounts.keys().filter(is_here).cloned();
+        for account in accounts.collect::<Vec<_>>() {
+            self.mark_account(&account);
+        }
+        self.mark_pods(namespace, None);
+        let secrets = self.secrets.keys().filter(is_here).cloned();
+        for secret in secrets.collect::<Vec<_>>() {
+            self.mark_secret(&secret);
+        }
+    }
+
+    fn mark_account(&mut self, name: &Named) {
+        let of_namespace = self.mark_of_namespace(&name.namespace);
+        let Some(account) = self.service_accounts.get_mut(name) else {
+            return;
+        };
+        let (before, after) = (account.mark, account.own.max(of_namespace));
+        account.mark = after;
+        if before == after {
+            return;
+        }
+        let secrets = Arc::clone(&account.pull_secrets);
+        for secret in apply::of_namespace(&name.namespace, &secrets) {
+            self.rewire(&secret, |wiring| {
+                wiring.dropped_by(&secret, By::ServiceAccount, before, 1);
+                wiring.named_by(&secret, By::ServiceAccount, after, 1);
+            });
+        }
+    }
+
+    /// Of a namespace, or of one of its ServiceAccounts.
+    pub(super) fn mark_pods(&mut self, namespace: &Arc<str>, account: Option<&str>) {
+        for shape in self.claims.shapes_of(namespace, account) {
+            let Some(account) = self.claims.account_of(shape) else {
+                continue;
+            };
+            let mark = self.mark_of_account(&account.namespace, &account.name);
+            self.mark_shape(shape, mark);
+        }
+    }
+
+    fn mark_shape(&mut self, shape: ShapeId, after: Option<Mark>) {
+        let (before, pods) = self.claims.marked(shape);
+        if before == after {
+            return;
+        }
+        let (secrets, groups) = (&self.secrets, &mut self.groups);
+        let over = self.claims.mark(shape, after, |claim, created| {
+            apply::link(claim, secrets, groups, created);
+        });
+        for claim in over {
+            apply::unlink(&claim, &mut self.groups);
+        }
+        for secret in self.claims.secrets_named(shape) {
+            self.rewire(&secret, |wiring| {
+                wiring.dropped_by(&secret, By::Pod, before, pods);
+                wiring.named_by(&secret, By::Pod, after, pods);
+            });
+        }
+    }
+
+    pub(super) fn mark_secret(&mut self, name: &Named) {
+        let Some(secret) = self.secrets.get(name) else {
+            return;
+        };
+        let mark = self.mark_of_secret(name, secret.own);
+        if secret.mark != mark {
+            let marked = secret.marked(mark);
+            // What it interned is the new one's.
+            drop(self.swap_secret(name, Some(marked)));
+        }
+    }
+}
