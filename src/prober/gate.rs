@@ -102,12 +102,18 @@ impl Prober {
 
     /// Sends what is written down, as far as the registries have places.
     pub(super) fn send_written(&mut self, now: DateTime<Utc>) {
+        let shared = &self.shared;
         let schedule = &mut self.schedule;
         let mut ready = Vec::new();
-        let mut quiet = Vec::new();
+        let mut put_off = Vec::new();
         self.ledger.take_written(|entered| {
+            // Whoever wanted it may have changed their mind while it was written down.
+            if !shared.read(|state| state.cluster.wants(&entered.group)) {
+                put_off.push((entered.group.clone(), entered.id, now));
+                return true;
+            }
             if let Some(until) = schedule.held_until(&entered.group.registry, now) {
-                quiet.push((entered.group.clone(), entered.id, until));
+                put_off.push((entered.group.clone(), entered.id, until));
                 return true;
             }
             let may_start = schedule.take_place(&Job::Login(entered.group.clone()), now);
@@ -128,7 +134,7 @@ impl Prober {
             };
             self.converse(Job::Login(entered.group), request, Some(paid));
         }
-        for (group, id, until) in quiet {
+        for (group, id, until) in put_off {
             self.ledger.withdraw(id);
             self.turned_away_later(&group, until, now);
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use regcred_exporter::files::state_file::{StateFile, StateFileError, Written};
 use regcred_exporter::prober::{Ask, Trouble};
@@ -11,11 +11,20 @@ use tokio::sync::mpsc;
 
 /// Keeps a ledger; clones share one file.
 #[derive(Clone)]
-pub(crate) struct Keeper(Arc<TempDir>);
+pub(crate) struct Keeper {
+    place: Arc<TempDir>,
+    meanwhile: Meanwhile,
+}
+
+/// What happens while a text is written.
+type Meanwhile = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 impl Default for Keeper {
     fn default() -> Self {
-        let keeper = Self(Arc::new(TempDir::new().unwrap()));
+        let keeper = Self {
+            place: Arc::new(TempDir::new().unwrap()),
+            meanwhile: Meanwhile::default(),
+        };
         fs::create_dir(keeper.folder()).unwrap();
         keeper
     }
@@ -32,12 +41,21 @@ impl Keeper {
                 // Whoever asked and ended meanwhile has lost interest.
                 match ask {
                     Ask::Read(answer) => drop(answer.send(file.read().map_err(trouble))),
-                    Ask::Write(text, answer) => drop(answer.send(written(file.write(&text)))),
+                    Ask::Write(text, answer) => {
+                        let happen = keeper.meanwhile.lock().unwrap().take();
+                        happen.into_iter().for_each(|happen| happen());
+                        drop(answer.send(written(file.write(&text))));
+                    }
                 }
             }
             drop(keeper);
         });
         asks
+    }
+
+    /// Happens while the next text is written.
+    pub(crate) fn on_next_write(&self, happen: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(happen));
     }
 
     /// From now on nothing can be read or written, or it can again. By taking the folder away, since
@@ -51,11 +69,11 @@ impl Keeper {
     }
 
     fn folder(&self) -> PathBuf {
-        self.0.path().join("state")
+        self.place.path().join("state")
     }
 
     fn away(&self) -> PathBuf {
-        self.0.path().join("away")
+        self.place.path().join("away")
     }
 }
 

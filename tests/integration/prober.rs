@@ -415,6 +415,87 @@ async fn what_changes_while_a_login_is_under_way_is_no_reason_for_a_second_one()
     assert_eq!(world.credential("b").valid, None, "not confirmed");
 }
 
+/// The same Secret, and nothing is to be sent for it.
+fn unasked(mut change: Change) -> Change {
+    if let Change::SecretApplied(_, seen) = &mut change {
+        let annotation = "regcred-exporter.io/probe".to_owned();
+        seen.annotations.insert(annotation, "false".to_owned());
+    }
+    change
+}
+
+#[tokio::test]
+async fn what_others_have_asked_is_no_verdict_on_a_copy_that_wants_nothing_sent() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    let [secret, app] = deploy("a", &registry, "bot", "right");
+    world.apply([unasked(secret), app]);
+    world.apply(deploy("b", &registry, "bot", "right"));
+    world.step().await;
+    assert_eq!(world.credential("b").valid, Some(true));
+    let copy = world.credential("a");
+    assert_eq!((copy.valid, copy.outcome), (None, None));
+    assert_eq!(world.outcome("b/pull", "token"), Some("ok"));
+}
+
+#[tokio::test]
+async fn a_wish_that_comes_while_a_login_is_under_way_hides_its_answer_until_it_is_taken_back() {
+    let slow = Answer::status(401).delayed(Duration::from_millis(300));
+    let registry = Registry::start(bearer().answer(Step::Token, slow)).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "wrong"));
+    let [secret, _] = deploy("a", &registry, "bot", "wrong");
+    let shared = world.shared.clone();
+    let wished = async {
+        while registry.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        apply(&shared, [unasked(secret)]);
+    };
+    tokio::join!(world.step(), wished);
+    let logins = || {
+        let requests = registry.requests();
+        requests.iter().filter(|one| one.user.is_some()).count()
+    };
+    assert_eq!(logins(), 1);
+    assert!(
+        world.group("a/pull").steps.is_empty(),
+        "what it said is hidden"
+    );
+    world.pass(TimeDelta::hours(5)).await;
+    assert_eq!(logins(), 1, "nor is it confirmed");
+    let [secret, _] = deploy("a", &registry, "bot", "wrong");
+    world.apply([secret]);
+    world.step().await;
+    assert_eq!(logins(), 2, "confirmed, late");
+    assert_eq!(world.credential("a").valid, Some(false));
+}
+
+#[tokio::test]
+async fn a_wish_that_comes_while_a_login_is_written_down_keeps_it_from_being_sent() {
+    let registry = Registry::start(bearer()).await;
+    let keeper = Keeper::default();
+    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let mut world = World::at(now, keeper.clone(), |_| {});
+    world.apply(deploy("a", &registry, "bot", "wrong"));
+    let [secret, _] = deploy("a", &registry, "bot", "wrong");
+    let shared = world.shared.clone();
+    keeper.on_next_write(move || apply(&shared, [unasked(secret)]));
+    world.pass(TimeDelta::hours(5)).await;
+    assert_eq!(registry.refused_logins("bot"), 0);
+    for namespace in ["b", "c"] {
+        // Had the place been kept, there were none for the second of these.
+        world.apply(deploy(namespace, &registry, "bot", namespace));
+        world.step().await;
+    }
+    world.pass(TimeDelta::seconds(2)).await;
+    assert_eq!(
+        registry.refused_logins("bot"),
+        2,
+        "its place was given back"
+    );
+}
+
 #[tokio::test]
 async fn pods_that_come_and_go_are_no_logins_of_their_own() {
     let registry = Registry::start(bearer()).await;
