@@ -105,7 +105,7 @@ fn report(panic: &PanicHookInfo<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
@@ -126,7 +126,7 @@ mod tests {
     }
 
     /// What is written while `speak` runs.
-    fn said(log: Log, speak: impl FnOnce()) -> String {
+    pub(crate) fn said(log: Log, speak: impl FnOnce()) -> String {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::registry()
@@ -137,7 +137,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    fn log(level: Level) -> Log {
+    pub(crate) fn log(level: Level) -> Log {
         Log {
             format: Format::Logfmt,
             level,

@@ -9,6 +9,8 @@ mod gate;
 mod ledger;
 mod look;
 mod own_quota;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::mem;
@@ -28,7 +30,7 @@ use crate::domain::exchange::{Exchange, NetworkFault, Step};
 use crate::domain::image::Registry;
 use crate::domain::outcome::{self, Judgement, Outcome};
 use crate::domain::rate_limit::QuotaNews;
-use crate::domain::schedule::{self, Job, Schedule};
+use crate::domain::schedule::{self, Aside, Job, Schedule};
 use crate::domain::verdict::Verdict;
 use crate::lifecycle::Role;
 use crate::metrics::{Metrics, Task};
@@ -60,7 +62,8 @@ pub struct Prober {
     metrics: Metrics,
     wake: Arc<Notify>,
     schedule: Schedule,
-    under_way: JoinSet<Exchange>,
+    under_way: JoinSet<(Exchange, Judgement)>,
+    aside: Aside,
     begun: HashMap<Id, Begun>,
     /// Changed while their login was under way: looked at when it has ended, or each change would
     /// be one login more.
@@ -83,9 +86,12 @@ struct Begun {
     paid: Option<Paid>,
 }
 
+/// A conversation with what it says; an error where it panicked.
+type Ended = Result<(Id, (Exchange, Judgement)), JoinError>;
+
 /// What a step waits for.
 enum Happening {
-    Ended(Result<(Id, Exchange), JoinError>),
+    Ended(Ended),
     Answered(Answered),
 }
 
@@ -113,6 +119,7 @@ impl Prober {
             wake,
             schedule: Schedule::new(per_registry),
             under_way: JoinSet::new(),
+            aside: Aside::default(),
             begun: HashMap::new(),
             held_over: HashSet::new(),
             own_quota: OwnQuota::default(),
@@ -272,6 +279,7 @@ impl Prober {
                     if !state.cluster.holds(&group) {
                         state.verdicts.forget(&group);
                         state.quotas.forget(&group);
+                        self.aside.release(&Job::Login(group.clone()));
                     }
                     state.verdicts.anonymous.release(&group, rhythm, now);
                     self.ledger.forget(&group);
@@ -320,6 +328,8 @@ impl Prober {
                 if !state.cluster.wants_registry(&registry) {
                     state.verdicts.forget_registry(&registry);
                     state.quotas.forget_registry(&registry, now - rhythm.every);
+                    self.aside.release(&ping);
+                    self.aside.release(&Job::Look(registry.clone()));
                     gone.push(ping);
                 } else if !self.schedule.knows(&ping) {
                     plans.push((ping, now));
@@ -364,6 +374,7 @@ impl Prober {
         let settings = Arc::clone(&self.settings.borrow());
         if let Some(back) = self.schedule.follow(now) {
             self.ledger.budget().follow(back);
+            self.aside.follow(back);
             self.show_plans(self.schedule.jobs());
         }
         loop {
@@ -378,15 +389,18 @@ impl Prober {
     }
 
     fn start(&mut self, job: Job, probe: &Probe, now: DateTime<Utc>) {
+        if let Some(until) = self.aside.until(&job, now) {
+            self.put_off(&job, until, now);
+            return;
+        }
         let client = Arc::clone(&self.client);
-        let task = match &job {
+        let shared = &self.shared;
+        let in_use = shared.read(|state| state.cluster.uses_registry(job.registry()));
+        match &job {
             Job::Ping(registry) => {
                 let registry = registry.clone();
-                let in_use = self
-                    .shared
-                    .read(|state| state.cluster.uses_registry(&registry));
-                self.under_way
-                    .spawn(async move { client.ping(&registry, in_use, now).await })
+                let ping = async move { client.ping(&registry, in_use, now).await };
+                self.spawn(job, None, ping);
             }
             Job::Look(registry) => {
                 let manifests = self.look(registry, now);
@@ -395,11 +409,8 @@ impl Prober {
                     return;
                 }
                 let registry = registry.clone();
-                let in_use = self
-                    .shared
-                    .read(|state| state.cluster.uses_registry(&registry));
-                self.under_way
-                    .spawn(async move { client.look(&registry, &manifests, in_use, now).await })
+                let look = async move { client.look(&registry, &manifests, in_use, now).await };
+                self.spawn(job, None, look);
             }
             Job::Login(group) => {
                 let Some(request) = self.request(group, probe, now) else {
@@ -407,11 +418,33 @@ impl Prober {
                     return;
                 };
                 self.enter(group, request, now);
-                return;
             }
-        };
-        let paid = None;
+        }
+    }
+
+    /// Has a conversation. What was answered is judged where a panic is caught: it is one unit of
+    /// work, which may fail alone.
+    fn spawn(
+        &mut self,
+        job: Job,
+        paid: Option<Paid>,
+        conversation: impl Future<Output = Exchange> + Send + 'static,
+    ) {
+        let task = self.under_way.spawn(async move {
+            let exchange = conversation.await;
+            let judgement = outcome::classify(&exchange);
+            (exchange, judgement)
+        });
         self.begun.insert(task.id(), Begun { job, paid });
+    }
+
+    /// A job that was taken is not begun: it is set aside until then.
+    fn put_off(&mut self, job: &Job, until: DateTime<Utc>, now: DateTime<Utc>) {
+        match job {
+            Job::Login(_) => self.schedule.turned_away(job, until, now),
+            Job::Ping(_) | Job::Look(_) => drop(self.schedule.finished(job, until, now)),
+        }
+        self.show_plans([job]);
     }
 
     /// What to ask; `None` when the credential's own date has passed, or when it is gone.
@@ -458,29 +491,21 @@ impl Prober {
         self.look_behind(group, now);
     }
 
-    fn ended(&mut self, ended: Result<(Id, Exchange), JoinError>) {
+    fn ended(&mut self, ended: Ended) {
         let now = self.clock.now();
-        let (id, exchange) = match ended {
-            Ok((id, exchange)) => (id, Some(exchange)),
+        let (id, conversation) = match ended {
+            Ok((id, conversation)) => (id, Some(conversation)),
             Err(error) => (error.id(), None),
         };
         let Some(Begun { job, paid }) = self.begun.remove(&id) else {
             return;
         };
         let settings = Arc::clone(&self.settings.borrow());
-        let Some(exchange) = exchange else {
-            // The payload of a panic may hold anything: it is counted, and never shown.
-            self.metrics.panics.caught(Task::Conversation);
-            warn!(job = job_kind(&job), "A conversation ended in a panic");
-            if let (Job::Login(group), Some(paid)) = (&job, paid) {
-                self.pay(group, &paid, Toll::Unanswered, now);
-            }
-            self.schedule
-                .finished(&job, now + settings.probe.interval, now);
-            self.show_plans([&job]);
+        let Some((exchange, judgement)) = conversation else {
+            self.panicked(&job, paid, &settings.probe, now);
             return;
         };
-        let judgement = outcome::classify(&exchange);
+        self.aside.release(&job);
         // A used-up quota is one account's: the others are asked as before.
         let is_quota = judgement.quotas.iter().any(QuotaNews::is_used_up);
         if let Some(until) = judgement.retry_after.filter(|_| !is_quota) {
@@ -499,6 +524,28 @@ impl Prober {
                 self.logged_in(&group, &exchange, &judgement, &settings.probe, now)
             }
         }
+    }
+
+    /// The payload of a panic may hold anything: it is counted, and never shown.
+    fn panicked(&mut self, job: &Job, paid: Option<Paid>, probe: &Probe, now: DateTime<Utc>) {
+        self.metrics.panics.caught(Task::Conversation);
+        let interval = match job {
+            Job::Ping(_) => probe.ping_interval,
+            Job::Look(_) | Job::Login(_) => probe.interval,
+        };
+        let until = self.aside.put(job, interval, now);
+        let mut credential = None;
+        if let Job::Login(group) = job {
+            let target = self.shared.read(|state| state.cluster.target(group));
+            credential = target.map(|target| target.holder);
+            if let Some(paid) = paid {
+                self.pay(group, &paid, Toll::Unanswered, now);
+            }
+        }
+        let (kind, registry) = (job_kind(job), job.registry());
+        warn!(job = kind, credential, %registry, %until, "A conversation panicked, set aside");
+        self.schedule.finished(job, until, now);
+        self.show_plans([job]);
     }
 
     fn pinged(

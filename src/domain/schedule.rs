@@ -4,6 +4,7 @@
 //! of registries, not the number of credentials waiting behind a busy one; in each lane, and over all
 //! of them, namespaces have their turns.
 
+mod aside;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -18,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cluster::Group;
 use super::image::Registry;
+pub use aside::Aside;
 use turns::{Served, Turns};
 
 /// Logins a second, over all registries, once the burst is used up: 600 credentials have their
@@ -47,7 +49,8 @@ pub enum Job {
 }
 
 impl Job {
-    fn registry(&self) -> &Registry {
+    /// Whom it is had with.
+    pub fn registry(&self) -> &Registry {
         match self {
             Self::Ping(registry) | Self::Look(registry) => registry,
             Self::Login(group) => &group.registry,

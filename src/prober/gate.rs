@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Prober;
 use super::ledger::{Answered, Entered};
-use super::{Begun, Prober};
 use crate::domain::budget::{Budget, EntryId, Login, MOST_HOLDERS, Standing, Toll};
 use crate::domain::cluster::Group;
 use crate::domain::credential::AccountName;
@@ -94,10 +94,7 @@ impl Prober {
 
     fn converse(&mut self, job: Job, request: Request, paid: Option<Paid>) {
         let client = std::sync::Arc::clone(&self.client);
-        let task = self
-            .under_way
-            .spawn(async move { client.converse(request).await });
-        self.begun.insert(task.id(), Begun { job, paid });
+        self.spawn(job, paid, async move { client.converse(request).await });
     }
 
     /// Sends what is written down, as far as the registries have places.

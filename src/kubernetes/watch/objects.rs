@@ -92,7 +92,7 @@ impl Objects {
     /// An item of a list.
     pub(super) fn item(&mut self, piece: Piece) {
         match piece {
-            Piece::Whole(json) => self.applied(&json, Place::Item),
+            Piece::Whole(json) => drop(self.applied(&json, Place::Item)),
             Piece::Beginning(json) => self.too_long(&json, Place::Item),
         }
     }
@@ -111,7 +111,12 @@ impl Objects {
             return None;
         };
         match line.kind {
-            EventKind::Added | EventKind::Modified => self.applied(&json, Place::Line),
+            EventKind::Added | EventKind::Modified => {
+                if self.applied(&json, Place::Line).is_none() {
+                    // What it was before is not true any more.
+                    self.deleted(line.uid, &line.object);
+                }
+            }
             EventKind::Deleted => self.deleted(line.uid, &line.object),
             EventKind::Bookmark | EventKind::Error => {}
             EventKind::Other => self.set_aside(&line.object, "of an unknown type of event"),
@@ -132,20 +137,26 @@ impl Objects {
         }
     }
 
-    fn applied(&mut self, json: &[u8], place: Place) {
+    /// `None` when the object was set aside.
+    fn applied(&mut self, json: &[u8], place: Place) -> Option<()> {
         let (watch, wanted, decode) = (&self.watch, &self.wanted, self.decode);
         // One hostile object must not end the watch for all.
         let decoded = catch_unwind(AssertUnwindSafe(|| decode(json, place, watch, wanted)));
         match decoded {
-            Ok(Ok(decoded)) => self.keep(decoded),
+            Ok(Ok(decoded)) => {
+                self.keep(decoded);
+                Some(())
+            }
             Ok(Err(broken)) => {
                 self.count_skipped();
                 let (resource, namespace) = (self.watch.resource.as_str(), self.namespace());
                 warn!(resource, namespace, %broken, "Object set aside");
+                None
             }
             Err(_) => {
                 (self.sink.panicked)();
                 self.set_aside(&decode::name_of(json, place), "internal fault");
+                None
             }
         }
     }
@@ -306,41 +317,78 @@ mod tests {
 
     use super::*;
     use crate::config::ClusterSource;
+    use crate::log;
 
-    #[test]
-    fn a_panic_sets_one_object_aside_and_is_counted() {
-        let (shared, panics) = (Shared::default(), Arc::new(AtomicU32::new(0)));
-        let names = Arc::new(Mutex::new(Vec::new()));
-        let (to_names, to_panics) = (Arc::clone(&names), Arc::clone(&panics));
-        let sink = Sink::new(move |changes| {
-            let seen = changes.iter().filter_map(subject).map(|seen| seen.name);
-            to_names.lock().unwrap().extend(seen);
+    /// What a sink was told, and how often of a panic.
+    #[derive(Clone, Default)]
+    struct Told {
+        changes: Arc<Mutex<Vec<String>>>,
+        panics: Arc<AtomicU32>,
+    }
+
+    fn objects(told: &Told, resource: Resource) -> Objects {
+        let (changes, panics) = (Arc::clone(&told.changes), Arc::clone(&told.panics));
+        let sink = Sink::new(move |all| {
+            let told = all.into_iter().map(|change| match change {
+                Change::PodDeleted(uid) => format!("-{}", uid.0),
+                change => subject(&change).unwrap().name,
+            });
+            changes.lock().unwrap().extend(told);
         })
         .on_panic(move || {
-            to_panics.fetch_add(1, Ordering::Relaxed);
+            panics.fetch_add(1, Ordering::Relaxed);
         });
         let watch = Watch {
-            resource: Resource::Pods,
+            resource,
             namespace: None,
         };
         let scope = Arc::new(Scope::of(&ClusterSource::default()));
         let wanted = Arc::new(Wanted::marks());
-        let mut objects = Objects::new(watch.clone(), &scope, &wanted, &shared, &sink);
+        Objects::new(watch, &scope, &wanted, &Shared::default(), &sink)
+    }
+
+    fn pod(name: &str, uid: u128) -> String {
+        let uid = format!("{uid:032x}");
+        format!(r#"{{"metadata":{{"name":"{name}","namespace":"n","uid":"{uid}"}},"x":"S3CRET"}}"#)
+    }
+
+    fn line(kind: &str, object: &str) -> Piece {
+        Piece::Whole(format!(r#"{{"type":"{kind}","object":{object}}}"#).into_bytes())
+    }
+
+    #[test]
+    fn a_panic_sets_one_object_aside_and_is_counted_and_named() {
+        let told = Told::default();
+        let mut objects = objects(&told, Resource::Pods);
         objects.decode = |json, place, watch, wanted| {
-            assert!(!json.windows(4).any(|word| word == b"boom"));
+            assert!(!json.windows(4).any(|word| word == b"boom"), "S3CRET");
             change(json, place, watch, wanted)
         };
-        for name in ["a", "boom", "b"] {
-            let pod = format!(r#"{{"metadata":{{"name":"{name}","namespace":"n"}}}}"#);
-            objects.item(Piece::Whole(pod.clone().into_bytes()));
-            let line = format!(r#"{{"type":"ADDED","object":{pod}}}"#);
-            let line = objects.line(Piece::Whole(line.into_bytes()));
-            assert_eq!(line.unwrap().object.name, name);
+        let log = log::tests::said(log::tests::log(tracing::Level::INFO), || {
+            for name in ["a", "boom", "b"] {
+                objects.item(Piece::Whole(pod(name, 7).into_bytes()));
+                let line = objects.line(line("ADDED", &pod(name, 7)));
+                assert_eq!(line.unwrap().object.name, name);
+            }
+            objects.flush();
+        });
+        let changes = told.changes.lock().unwrap().clone();
+        assert_eq!(
+            changes,
+            ["a", "a", "-7", "b", "b"],
+            "what it was is gone too"
+        );
+        assert_eq!(told.panics.load(Ordering::Relaxed), 2);
+        let skipped = |state: &crate::state::State| {
+            let health = state.watches.of(&objects.watch);
+            health.map(|health| health.skipped)
+        };
+        assert_eq!(objects.shared.read(skipped), Some(2));
+        let lines: Vec<_> = log.lines().collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        for line in lines {
+            assert!(line.contains("namespace=n name=boom"), "{log}");
+            assert!(!line.contains("S3CRET"), "{log}");
         }
-        objects.flush();
-        assert_eq!(*names.lock().unwrap(), ["a", "a", "b", "b"]);
-        assert_eq!(panics.load(Ordering::Relaxed), 2);
-        let skipped = shared.read(|state| state.watches.of(&watch).map(|health| health.skipped));
-        assert_eq!(skipped, Some(2));
     }
 }

@@ -1,0 +1,146 @@
+//! Conversations that panic. No answer is known that makes one: here the conversation itself does.
+
+use std::sync::Once;
+
+use regcred_stand_ins::tls::Ca;
+
+use crate::cli::{Cli, Command};
+use crate::domain::cluster::{Change, Cluster, ObjectName, Resource, SecretSeen, Uid, Watch};
+use crate::domain::docker_config::{self, SecretKind};
+use crate::log::tests::{log, said};
+use crate::registry::{Proxies, Trust};
+use crate::state::State;
+
+use super::*;
+
+/// Policy refuses it: nobody is asked.
+const ON_LOOPBACK: &str = "127.0.0.1:9";
+
+fn prober(clock: &Clock) -> Prober {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    let cli = Cli::read(["regcred-exporter"]).unwrap();
+    let Command::Run(arguments) = cli.into_command() else {
+        unreachable!("the default command is `run`");
+    };
+    let settings = Settings::try_from_args(&arguments).unwrap();
+    let shared = Shared::from(State::new(Cluster::default()));
+    let trust = Trust::of([Ca::new().der()]).unwrap();
+    let client = Client::with(&settings.probe, trust, Proxies::none());
+    let metrics = {
+        let clock = clock.clone();
+        Metrics::new(shared.clone(), move || clock.now(), settings.probe.interval)
+    };
+    Prober::new(
+        shared,
+        watch::channel(Arc::new(settings)).1,
+        watch::channel(Role::Leading).1,
+        client,
+        clock.clone(),
+        metrics,
+        Arc::default(),
+    )
+}
+
+/// `a/pull`, with a login.
+fn secret() -> Change {
+    let config = format!(r#"{{"auths":{{"{ON_LOOPBACK}":{{"auth":"YWRhOng="}}}}}}"#);
+    let kind = SecretKind::DockerConfigJson;
+    let watch = Watch {
+        resource: Resource::DockerConfigJsonSecrets,
+        namespace: None,
+    };
+    let seen = SecretSeen {
+        uid: Uid(1),
+        object: ObjectName {
+            namespace: "a".to_owned(),
+            name: "pull".to_owned(),
+        },
+        created: None,
+        changed: None,
+        kind,
+        docker_config: docker_config::parse(kind, Some(config.as_bytes())),
+        expiry_data: Default::default(),
+        annotations: Default::default(),
+        labels: Default::default(),
+        owner: None,
+    };
+    Change::SecretApplied(watch, seen)
+}
+
+/// Takes a job that is due, and its conversation panics.
+async fn panic_at(prober: &mut Prober, job: &Job, now: DateTime<Utc>) {
+    prober.schedule.hasten(job, now);
+    assert_eq!(prober.schedule.take_due(now), std::slice::from_ref(job));
+    prober.spawn(job.clone(), None, async { panic!("S3CRET") });
+    let ended = prober.under_way.join_next_with_id().await.unwrap();
+    prober.ended(ended);
+}
+
+fn panics(prober: &Prober) -> String {
+    let mut page = String::new();
+    prober.metrics.encode(&mut page).unwrap();
+    let mut lines = page.lines();
+    let line = lines.find(|line| line.contains(r#"task="conversation""#));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn what_panics_is_counted_named_and_set_aside_for_twice_as_long_each_time() {
+    // One test of all: what a line was written for is known on this thread alone.
+    let lines = said(log(tracing::Level::WARN), || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.build().unwrap().block_on(each_panic_is_set_aside());
+    });
+    assert_eq!(lines.lines().count(), 9, "{lines}");
+    for line in lines.lines() {
+        let names_secret = line.contains("credential=a/pull#127.0.0.1:9");
+        assert_eq!(names_secret, line.contains("job=login"), "{line}");
+        assert!(line.contains("registry=127.0.0.1:9 "), "{line}");
+    }
+    assert!(!lines.contains("S3CRET"), "{lines}");
+}
+
+async fn each_panic_is_set_aside() {
+    let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let clock = Clock::by_hand(start);
+    let mut prober = prober(&clock);
+    let registry = Registry::from_domain(ON_LOOPBACK);
+    let login = prober.shared.update(|state| {
+        state.cluster.apply(secret());
+        let group = state.cluster.groups().next().cloned();
+        Job::Login(group.unwrap())
+    });
+    let ping = Job::Ping(registry);
+    let mut now = start;
+    for (login_minutes, ping_minutes) in [(15, 1), (30, 2), (60, 4), (120, 8)] {
+        for (job, minutes) in [(&ping, ping_minutes), (&login, login_minutes)] {
+            clock.set(now);
+            panic_at(&mut prober, job, now).await;
+            let until = now + TimeDelta::minutes(minutes);
+            assert_eq!(prober.schedule.planned_for(job), Some(until), "{job:?}");
+
+            // Whoever wants it sooner does not get it.
+            let sooner = until - TimeDelta::seconds(1);
+            prober.schedule.hasten(job, sooner);
+            prober.start_due(sooner);
+            assert!(prober.under_way.is_empty() && !prober.ledger.is_asking());
+            assert_eq!(prober.schedule.planned_for(job), Some(until), "{job:?}");
+            prober.schedule.forget(job);
+        }
+        now += TimeDelta::minutes(login_minutes);
+    }
+    assert!(panics(&prober).ends_with(" 8"), "{}", panics(&prober));
+
+    // One that ends otherwise, whatever came of it, is like any other again.
+    clock.set(now);
+    prober.schedule.hasten(&ping, now);
+    prober.start_due(now);
+    let ended = prober.under_way.join_next_with_id().await.unwrap();
+    prober.ended(ended);
+    panic_at(&mut prober, &ping, now).await;
+    let until = now + TimeDelta::minutes(1);
+    assert_eq!(prober.schedule.planned_for(&ping), Some(until));
+}
