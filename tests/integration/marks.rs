@@ -19,6 +19,10 @@ use super::real_api_server::RealApiServer;
 const IGNORE: (&str, &str) = ("regcred-exporter.io/ignore", "true");
 const NO_PROBE: (&str, &str) = ("regcred-exporter.io/probe", "false");
 
+/// How OpenShift marks what it generates, from 4.16 on and before.
+const OPENSHIFT_NOW: &str = "openshift.io/internal-registry-auth-token.service-account";
+const OPENSHIFT_BEFORE: &str = "openshift.io/token-secret.name";
+
 type Wish = (&'static str, &'static str);
 
 /// Every object that may carry a wish, with each wish; and one without.
@@ -261,15 +265,25 @@ async fn a_wish_that_is_misspelt_is_named_once_and_what_openshift_made_is_left_a
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     std::fs::write(&kubeconfig, api.kubeconfig()).unwrap();
-    let of_openshift = "openshift.io/internal-registry-auth-token.service-account";
-    let generated = dockercfg(&[(registry.host(), "serviceaccount", "token")]);
-    let generated = dockercfg_secret("a", "default-dockercfg-x1", &generated);
+    let generated = |name: &str, annotation: &str| {
+        let config = dockercfg(&[(registry.host(), "serviceaccount", "token")]);
+        annotated(
+            dockercfg_secret("a", name, &config),
+            annotation,
+            "of-default",
+        )
+    };
     let config = docker_config(&[(registry.host(), "bot", "right")]);
     let misspelt = annotated(pull_secret("a", "pull", &config), NO_PROBE.0, "S3CRET no");
     api.apply_all([
-        annotated(generated, of_openshift, "default"),
+        generated("default-dockercfg-x1", OPENSHIFT_NOW),
+        generated("default-dockercfg-x2", OPENSHIFT_BEFORE),
         misspelt.clone(),
-        service_account("a", "default", &["pull", "default-dockercfg-x1"]),
+        service_account(
+            "a",
+            "default",
+            &["pull", "default-dockercfg-x1", "default-dockercfg-x2"],
+        ),
     ]);
     let exporter = Exporter::start(&kubeconfig, &[]).await;
     exporter.ready().await;
@@ -279,7 +293,7 @@ async fn a_wish_that_is_misspelt_is_named_once_and_what_openshift_made_is_left_a
     };
     let (_, page) = exporter.until("the verdict", PATIENCE, is_valid).await;
     let generated = [("why", "openshift_generated")];
-    assert_eq!(page.count("regcred_credential_skipped", &generated), 1);
+    assert_eq!(page.count("regcred_credential_skipped", &generated), 2);
     assert_eq!(registry.logins("serviceaccount"), 0);
 
     api.apply(misspelt);
@@ -288,7 +302,7 @@ async fn a_wish_that_is_misspelt_is_named_once_and_what_openshift_made_is_left_a
         NO_PROBE.0,
         "false",
     ));
-    let has_last = |page: &Page| page.count("regcred_credential_skipped", &[]) == 2;
+    let has_last = |page: &Page| page.count("regcred_credential_skipped", &[]) == 3;
     exporter.until("the last Secret", PATIENCE, has_last).await;
     let log = exporter.log();
     let told = log.lines().filter(|line| line.contains("asks for nothing"));
@@ -299,4 +313,26 @@ async fn a_wish_that_is_misspelt_is_named_once_and_what_openshift_made_is_left_a
         "{told:?}"
     );
     assert!(!log.contains("S3CRET"), "{log}");
+}
+
+#[tokio::test]
+async fn a_registry_on_localhost_is_the_nodes_and_is_shown_so() {
+    let registry = Registry::start(Behaviour::bearer().user("bot", "right")).await;
+    let api = ApiServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    std::fs::write(&kubeconfig, api.kubeconfig()).unwrap();
+    let hosts = [registry.host(), "localhost:5000"];
+    let config = docker_config(&hosts.map(|host| (host, "bot", "right")));
+    api.apply(pull_secret("a", "pull", &config));
+    api.apply(service_account("a", "default", &["pull"]));
+    let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
+    let exporter = Exporter::start_with(&[&kubeconfig]).await;
+    exporter.ready().await;
+    let is_shown = |page: &Page| {
+        let node_local = [("why", "node_local")];
+        page.count("regcred_credential_skipped", &node_local) == hosts.len()
+    };
+    exporter.until("both shown", PATIENCE, is_shown).await;
+    assert_eq!(registry.connections(), 0);
 }
