@@ -19,13 +19,13 @@ use crate::config::{ClusterSource, Settings, Source};
 use crate::domain::cluster::{Change, Cluster};
 use crate::domain::expiry::Sources;
 use crate::domain::watches::WatchError;
-use crate::files::{self, Files, Pass};
+use crate::files::{self, Files, Pass, Why};
 use crate::kubernetes::client::connect;
 use crate::kubernetes::decode::Wanted;
 use crate::kubernetes::lookups;
 use crate::kubernetes::watch::{Sink, Watcher};
 use crate::lifecycle::{Readiness, Role, Signals};
-use crate::metrics::{Metrics, Task};
+use crate::metrics::{Metrics, Panics, Task};
 use crate::prober::Prober;
 use crate::registry::Client;
 use crate::state::{Shared, State};
@@ -164,8 +164,10 @@ impl App {
                 self.shared
                     .update(|state| state.watches.expect(files::watch()));
                 let (shared, wake) = (self.shared.clone(), Arc::clone(&self.wake));
+                let panics = self.metrics.panics.clone();
                 let reading = files.run(self.shutdown.clone(), move |pass| {
-                    read(&shared, &wake, pass)
+                    count_panics(&panics, &pass);
+                    read(&shared, &wake, pass);
                 });
                 self.spawn(tasks, "files".to_owned(), reading);
                 Ok(None)
@@ -284,6 +286,13 @@ fn apply(shared: &Shared, wake: &Notify, changes: Vec<Change>) {
     }
 }
 
+/// A file is an object like one of a cluster.
+fn count_panics(panics: &Panics, pass: &Pass) {
+    let why = pass.unreadable.iter().map(|unreadable| &unreadable.why);
+    why.filter(|why| matches!(why, Why::Panicked))
+        .for_each(|_| panics.caught(Task::Decode));
+}
+
 fn read(shared: &Shared, wake: &Notify, pass: Pass) {
     for unreadable in &pass.unreadable {
         warn!(path = %unreadable.path.display(), why = %unreadable.why, "Failed to read a docker config");
@@ -301,6 +310,7 @@ fn read(shared: &Shared, wake: &Notify, pass: Pass) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Unreadable;
 
     #[tokio::test]
     async fn a_task_that_ends_early_is_told_by_name_and_without_a_panics_payload() {
@@ -318,5 +328,29 @@ mod tests {
         shutdown.cancel();
         let ended = after(std::future::ready(()).boxed()).await;
         assert_eq!(how(ended), "as meant");
+    }
+
+    #[test]
+    fn a_file_whose_reader_panicked_is_counted_like_an_object() {
+        let metrics = Metrics::new(
+            Shared::default(),
+            || chrono::DateTime::UNIX_EPOCH,
+            Duration::ZERO,
+        );
+        let unreadable = [Why::Panicked, Why::TooLarge].map(|why| Unreadable {
+            path: "/config.json".into(),
+            why,
+        });
+        let pass = Pass {
+            changes: Vec::new(),
+            unreadable: unreadable.into(),
+        };
+        count_panics(&metrics.panics, &pass);
+        let mut page = String::new();
+        metrics.encode(&mut page).unwrap();
+        assert!(
+            page.contains("regcred_panics_total{task=\"decode\"} 1\n"),
+            "{page}"
+        );
     }
 }
