@@ -44,7 +44,8 @@ pub enum Command {
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
   0   all that was asked for works
-  1   something does not: a login is refused or expired, an entry is useless, no entry matches
+  1   something does not that --fail-on names: a login is refused or expired, an entry is useless,
+      a listed Secret is missing, no entry matches
   2   none of that, but something could not be told: no answer, an unreadable file
   64  wrong usage";
 
@@ -201,6 +202,17 @@ pub struct CheckArgs {
     /// Contact no registry: faults and dates only
     #[arg(long = "offline")]
     pub offline: bool,
+
+    /// What makes the exit code 1: `refused`, `fault`, `missing`, `no-candidate`, `inconclusive`,
+    /// `expires=DURATION`, or `none`; repeatable, replaces the default
+    #[arg(
+        long = "fail-on",
+        env = "REGCRED_FAIL_ON",
+        value_name = "FINDING,...",
+        value_delimiter = ',',
+        default_value = "refused,fault,missing,no-candidate"
+    )]
+    pub fail_on: Vec<String>,
 
     /// `table` or `json`
     #[arg(

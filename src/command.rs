@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::cli::Command;
 use crate::config::{Check, Complaint, Settings};
-use crate::report::Standing;
+use crate::domain::finding::Standing;
 
 /// How a command ends (docs/cli.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::domain::cluster::ObjectName;
 pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
+use crate::domain::finding::FailOn;
 use crate::domain::image::Reference;
 use crate::domain::policy::Policy;
 
@@ -161,6 +162,8 @@ pub struct Check {
     pub offline: bool,
     /// How the answer is written.
     pub output: Output,
+    /// Which findings make it fail.
+    pub fail_on: FailOn,
 }
 
 /// How much of the cluster `check` looks at.

@@ -11,15 +11,17 @@ mod lines;
 mod printable;
 mod public;
 pub mod table;
+mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::cluster::{Cluster, Holding, ObjectName};
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
+use crate::domain::finding::{FailOn, Finding, Standing};
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::{Outcome, Situation};
@@ -44,6 +46,8 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What could not be read, a line each; told beside the report, whatever its form.
     pub unreadable: Vec<String>,
+    /// Within which time a date is a finding; none where nobody asked.
+    pub expires_within: Option<TimeDelta>,
 }
 
 /// What a report is about.
@@ -116,17 +120,6 @@ impl Answer {
     }
 }
 
-/// The report in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
-    /// All that was asked for works.
-    Works,
-    /// Nothing is proven not to work, and something could not be told.
-    Unclear,
-    /// Something does not work.
-    Broken,
-}
-
 /// Whether registries were asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -168,6 +161,7 @@ impl Report {
             poisonous: poisonous(holdings),
             notes: Vec::new(),
             unreadable: Vec::new(),
+            expires_within: None,
         }
     }
 
@@ -180,24 +174,45 @@ impl Report {
             poisonous: poisonous(holdings),
             notes: Vec::new(),
             unreadable: Vec::new(),
+            expires_within: None,
         }
     }
 
-    /// The worst of all lines; what is listed must be there, and what could not be read is unclear.
-    pub fn standing(&self) -> Standing {
-        if !self.references.is_empty() {
-            return Standing::Broken;
+    /// Everything that was found wrong, each kind once.
+    pub fn findings(&self) -> BTreeSet<Finding> {
+        let mut found: BTreeSet<Finding> = match &self.about {
+            About::Credentials(lines) => lines
+                .iter()
+                .flat_map(|line| line.findings(self.soon()))
+                .collect(),
+            About::Images(images) => images
+                .iter()
+                .flat_map(|image| image.findings(self.soon()))
+                .collect(),
+        };
+        let whole = [
+            (Finding::Fault, !self.poisonous.is_empty()),
+            (Finding::Missing, !self.references.is_empty()),
+            (Finding::Unreadable, !self.unreadable.is_empty()),
+        ];
+        found.extend(
+            whole
+                .into_iter()
+                .filter_map(|(finding, is_so)| is_so.then_some(finding)),
+        );
+        found
+    }
+
+    /// What the findings come to for somebody who fails on these.
+    pub fn standing(&self, fail_on: &FailOn) -> Standing {
+        fail_on.standing(&self.findings())
+    }
+
+    fn soon(&self) -> Soon {
+        Soon {
+            now: self.at,
+            within: self.expires_within,
         }
-        let lines = match &self.about {
-            About::Credentials(lines) => lines.iter().map(Line::standing).max(),
-            About::Images(images) => images.iter().map(ImageReport::standing).max(),
-        };
-        let unreadable = if self.unreadable.is_empty() {
-            Standing::Works
-        } else {
-            Standing::Unclear
-        };
-        lines.unwrap_or(Standing::Works).max(unreadable)
     }
 
     /// What could not be read, fit to be shown.
@@ -224,23 +239,48 @@ impl Line {
         self.anonymous.values().copied().max()
     }
 
-    fn standing(&self) -> Standing {
-        let is_broken = self
-            .faults
-            .worst()
-            .is_some_and(|effect| effect > Effect::Suspicious);
-        if is_broken || self.refused_manifests > 0 {
-            return Standing::Broken;
-        }
-        match (self.answer, self.answer.outcome()) {
-            (_, Some(outcome)) => standing_of(outcome),
-            (Answer::Missing | Answer::NoRegistry | Answer::Skipped(Skipped::Budget), None) => {
-                Standing::Unclear
-            }
+    /// What is wrong with it.
+    fn findings(&self, soon: Soon) -> BTreeSet<Finding> {
+        let given = self.answer.outcome().map(standing_of);
+        let is_useless = is_useless(self.faults);
+        let is_silent = match self.answer {
+            Answer::Missing | Answer::NoRegistry | Answer::Skipped(Skipped::Budget) => true,
             // What was not read was not looked at.
-            (_, None) if self.faults.contains(FaultKind::TooLarge) => Standing::Unclear,
-            (_, None) => Standing::Works,
-        }
+            Answer::Skipped(_) | Answer::NotAsked | Answer::NotNeeded | Answer::Useless => {
+                self.faults.contains(FaultKind::TooLarge)
+            }
+            Answer::Given(_) => given == Some(Standing::Unclear),
+        };
+        let works = self.answer == Answer::NotNeeded || given == Some(Standing::Works);
+        let is_refused = given == Some(Standing::Broken) || self.refused_manifests > 0;
+        [
+            (Finding::Refused, is_refused),
+            (Finding::Fault, is_useless),
+            (Finding::Inconclusive, is_silent && !is_useless),
+            (Finding::Expires, soon.has(&self.expiry, works)),
+        ]
+        .into_iter()
+        .filter_map(|(finding, is_so)| is_so.then_some(finding))
+        .collect()
+    }
+}
+
+/// Until when a date is soon.
+#[derive(Clone, Copy, Debug)]
+struct Soon {
+    now: DateTime<Utc>,
+    within: Option<TimeDelta>,
+}
+
+impl Soon {
+    /// The date comes soon, or has passed; one that has passed while the login works is wrong, as
+    /// the alerts have it too.
+    fn has(self, expiry: &Expiry, works: bool) -> bool {
+        let Some((within, date)) = self.within.zip(expiry.expires) else {
+            return false;
+        };
+        let left = date - self.now;
+        left <= within && !(works && left <= TimeDelta::zero())
     }
 }
 

@@ -79,6 +79,7 @@ fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Re
     };
     report.notes = gathered.notes;
     report.unreadable = gathered.unreadable;
+    report.expires_within = asked.fail_on.expires_within();
     report
 }
 

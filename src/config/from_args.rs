@@ -1,5 +1,6 @@
 //! From what was typed to what the program needs, with every complaint at once.
 
+mod fail_on;
 mod probe;
 mod source;
 
@@ -13,6 +14,7 @@ use super::{
 use crate::cli::{CheckArgs, ExpiryArgs, LogArgs, RunArgs};
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
+use fail_on::fail_on;
 use probe::probe;
 use source::{file, kept, scope, source, watched};
 
@@ -126,6 +128,7 @@ impl Check {
                 &args.output,
                 &[("table", Output::Table), ("json", Output::Json)],
             ),
+            fail_on: fail_on(&args.fail_on, &mut complaints),
         };
         complaints.none_or(check)
     }

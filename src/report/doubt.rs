@@ -12,7 +12,7 @@ pub(super) fn notes(about: &About) -> Vec<String> {
     }
 }
 
-fn of_line(line: &Line) -> Option<String> {
+pub(super) fn of_line(line: &Line) -> Option<String> {
     let (last, others) = line
         .may_mean
         .split_last()

@@ -1,13 +1,16 @@
 //! For one image: the entries that the kubelet would try, in its order, and the keys that nearly
 //! match.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
-use super::{Asked, Standing, is_useless, source, standing_of};
+use super::{Asked, Soon, is_useless, source, standing_of};
 use crate::domain::cluster::{Cluster, Held, Holding};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
+use crate::domain::finding::{Finding, Standing};
 use crate::domain::image::Reference;
 use crate::domain::keyring::{self, Key, Rule};
 use crate::domain::outcome::Outcome;
@@ -122,17 +125,44 @@ impl ImageReport {
     /// One candidate that works is enough. Without any the kubelet pulls anonymously, which nobody
     /// meant who named a Secret.
     pub(super) fn standing(&self) -> Standing {
-        let standing = |candidate: &Candidate| match candidate.outcome {
+        let unread = self.is_cut.then_some(Standing::Unclear);
+        let standings = self.candidates.iter().map(|one| self.standing_of(one));
+        let standings = standings.chain(unread);
+        standings.min().unwrap_or(Standing::Broken)
+    }
+
+    /// What one candidate comes to, by itself.
+    pub(super) fn standing_of(&self, candidate: &Candidate) -> Standing {
+        match candidate.outcome {
             Some(outcome) => standing_of(outcome),
             None if candidate.is_useless => Standing::Broken,
             None => match self.asked {
                 Asked::Registries => Standing::Unclear,
                 Asked::Nobody => Standing::Works,
             },
+        }
+    }
+
+    /// What is wrong with it.
+    pub(super) fn findings(&self, soon: Soon) -> BTreeSet<Finding> {
+        let of_broken = |one: &Candidate| match one.outcome {
+            Some(_) => Finding::Refused,
+            None => Finding::Fault,
         };
-        let unread = self.is_cut.then_some(Standing::Unclear);
-        let standings = self.candidates.iter().map(standing).chain(unread);
-        standings.min().unwrap_or(Standing::Broken)
+        match self.standing() {
+            Standing::Broken if self.candidates.is_empty() => [Finding::NoCandidate].into(),
+            Standing::Broken => self.candidates.iter().map(of_broken).collect(),
+            Standing::Unclear => [Finding::Inconclusive].into(),
+            Standing::Works if self.expires(soon) => [Finding::Expires].into(),
+            Standing::Works => BTreeSet::new(),
+        }
+    }
+
+    /// Every candidate that works does so for a while only: one that goes on is enough.
+    pub(super) fn expires(&self, soon: Soon) -> bool {
+        let works = |one: &&Candidate| self.standing_of(one) == Standing::Works;
+        let mut working = self.candidates.iter().filter(works).peekable();
+        working.peek().is_some() && working.all(|one| soon.has(&one.expiry, one.outcome.is_some()))
     }
 }
 

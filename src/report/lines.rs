@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Answer, Asked, Line, Standing, is_useless, source, standing_of};
+use super::{Answer, Asked, Line, is_useless, source, standing_of};
 use crate::domain::cluster::{Held, Holding, Login, ObjectName};
 use crate::domain::docker_config::{FaultKind, FaultSet};
 use crate::domain::expiry::Expiry;
+use crate::domain::finding::Standing;
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::Outcome;

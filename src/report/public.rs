@@ -18,7 +18,7 @@ pub(super) fn notes(about: &About) -> Vec<String> {
     }
 }
 
-fn of_line(line: &Line) -> Option<String> {
+pub(super) fn of_line(line: &Line) -> Option<String> {
     let public = line.anonymous.iter().filter(|(_, would_work)| **would_work);
     let public: Vec<&str> = public.map(|(repository, _)| repository.as_str()).collect();
     let (shown, more) = public.split_at(public.len().min(MOST_NAMED));
@@ -33,7 +33,7 @@ fn of_line(line: &Line) -> Option<String> {
     Some(format!("{}: {WORSE}", printable(&said)))
 }
 
-fn of_image(image: &ImageReport) -> Option<String> {
+pub(super) fn of_image(image: &ImageReport) -> Option<String> {
     let is_public = image.anonymous_would_work() == Some(true);
     is_public.then(|| format!("{}: anybody may pull it: {WORSE}", printable(&image.image)))
 }

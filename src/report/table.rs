@@ -1,15 +1,14 @@
 //! The report for people: a table, and below it what each fault means and what to do.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::printable::{printable, width};
 use super::{
-    About, Answer, Asked, ImageReport, Line, Report, Standing, doubt, public, standing_of,
+    About, Answer, Asked, Candidate, ImageReport, Line, Report, doubt, public, standing_of, words,
 };
 use crate::domain::docker_config::{Effect, FaultKind};
-use crate::domain::exchange::NetworkFault;
-use crate::domain::expiry::{Confidence, Expiry};
-use crate::domain::outcome::Outcome;
+use crate::domain::expiry::Expiry;
+use crate::domain::finding::Standing;
 use crate::domain::rows::ReferenceRow;
 
 /// Whether the reader sees colours.
@@ -43,7 +42,7 @@ pub fn write(report: &Report, colours: Colours) -> String {
         notes(public::notes(&report.about).into_iter()),
         notes(doubt::notes(&report.about).into_iter()),
         references(&report.references),
-        notes(report.poisonous.iter().map(poisonous)),
+        notes(report.poisonous.iter().map(words::of_poison)),
         notes(report.notes.iter().map(|line| printable(line))),
         legend(report),
     ];
@@ -95,13 +94,9 @@ fn references(references: &[ReferenceRow]) -> String {
 fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
     let mut text = format!("{}\n", printable(&image.image));
     if image.candidates.is_empty() {
-        text.push_str(if !report.poisonous.is_empty() {
-            "The kubelet tries no entry: one of the Secrets cannot be read, and with it none is.\n"
-        } else if image.is_cut {
-            "No entry matches of those that were read: one of the Secrets is too large.\n"
-        } else {
-            "No entry matches: the kubelet pulls without a credential.\n"
-        });
+        let poison = report.poisonous.first();
+        text.push_str(words::of_no_candidate(image, poison.is_some()));
+        text.push('\n');
     } else {
         let header = ["", "SOURCE", "KEY", "OUTCOME", "EXPIRES"];
         let rows = image.candidates.iter().enumerate().map(|(n, candidate)| {
@@ -109,14 +104,10 @@ fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
                 plain(&(n + 1).to_string()),
                 plain(&candidate.source),
                 plain(&candidate.key),
-                match candidate.outcome {
-                    Some(outcome) => given(outcome, candidate.fault),
-                    None if candidate.is_useless => said("anonymous", Some(Standing::Broken)),
-                    None => match image.asked {
-                        Asked::Registries => said("no answer", Some(Standing::Unclear)),
-                        Asked::Nobody => said("not asked", None),
-                    },
-                },
+                said(
+                    &words::of_candidate(image, candidate),
+                    standing(image, candidate),
+                ),
                 expires(&candidate.expiry, report.at),
             ]
         });
@@ -138,29 +129,25 @@ fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
     text
 }
 
-fn outcome(line: &Line) -> Cell {
-    match line.answer {
-        Answer::Given(Outcome::Ok) if line.refused_manifests > 0 => said(
-            &format!("ok, {} repositories refused", line.refused_manifests),
-            Some(Standing::Broken),
-        ),
-        Answer::Given(outcome) => given(outcome, line.fault),
-        Answer::Skipped(skipped) => said(&format!("skipped: {}", skipped.as_str()), None),
-        Answer::NotNeeded => said("no login needed", None),
-        Answer::NotAsked => said("not asked", None),
-        Answer::NoRegistry => said("no image in use", None),
-        Answer::Useless => said("-", None),
-        Answer::Missing => said("no answer", Some(Standing::Unclear)),
-    }
+/// None where nobody was asked, which is neither good nor bad.
+fn standing(image: &ImageReport, candidate: &Candidate) -> Option<Standing> {
+    let is_told = candidate.outcome.is_some() || candidate.is_useless;
+    let is_meant = is_told || image.asked == Asked::Registries;
+    is_meant.then(|| image.standing_of(candidate))
 }
 
-/// `tls (expired)`: what exactly stands behind an outcome, where there was no answer.
-fn given(outcome: Outcome, fault: Option<NetworkFault>) -> Cell {
-    let text = match fault {
-        Some(NetworkFault::Other) | None => outcome.as_str().to_owned(),
-        Some(fault) => format!("{} ({})", outcome.as_str(), fault.as_str()),
+fn outcome(line: &Line) -> Cell {
+    let standing = match line.answer {
+        Answer::Given(_) if line.refused_manifests > 0 => Some(Standing::Broken),
+        Answer::Given(outcome) => Some(standing_of(outcome)),
+        Answer::Missing => Some(Standing::Unclear),
+        Answer::Skipped(_)
+        | Answer::NotNeeded
+        | Answer::NotAsked
+        | Answer::NoRegistry
+        | Answer::Useless => None,
     };
-    said(&text, Some(standing_of(outcome)))
+    said(&words::of_line(line), standing)
 }
 
 fn faults(line: &Line) -> Cell {
@@ -177,54 +164,10 @@ fn faults(line: &Line) -> Cell {
     said(&words.join(" "), (!words.is_empty()).then_some(standing))
 }
 
-/// Relative, absolute, and who says so.
 fn expires(expiry: &Expiry, at: DateTime<Utc>) -> Cell {
-    let Some(date) = expiry.expires else {
-        return said(
-            match expiry.confidence {
-                Confidence::Never => "never",
-                Confidence::Exact
-                | Confidence::Declared
-                | Confidence::Unknown
-                | Confidence::Doubtful => "-",
-            },
-            None,
-        );
-    };
-    let left = date - at;
-    let text = format!(
-        "{} ({}, {})",
-        relative(left),
-        date.to_rfc3339_opts(SecondsFormat::Secs, true),
-        expiry.source.as_str()
-    );
-    let is_past = left <= TimeDelta::zero();
-    said(&text, is_past.then_some(Standing::Unclear))
-}
-
-/// In the largest unit that is there at least twice: `in 36 h`, `3 d ago`.
-fn relative(left: TimeDelta) -> String {
-    let seconds = left.num_seconds().unsigned_abs();
-    let units = [("d", 86_400), ("h", 3_600), ("min", 60)];
-    let (unit, size) = units
-        .into_iter()
-        .find(|(_, size)| seconds >= 2 * size)
-        .unwrap_or(("s", 1));
-    let count = seconds / size;
-    if left < TimeDelta::zero() {
-        format!("{count} {unit} ago")
-    } else {
-        format!("in {count} {unit}")
-    }
-}
-
-fn poisonous((source, kind): &(String, FaultKind)) -> String {
-    format!(
-        "{}: the kubelet uses none of its entries, and no other pull secret of a pod that names \
-         it, until {} is fixed.",
-        printable(source),
-        kind.as_str()
-    )
+    let is_past = expiry.expires.is_some_and(|date| date <= at);
+    let standing = is_past.then_some(Standing::Unclear);
+    said(&words::of_expiry(expiry, at), standing)
 }
 
 fn notes(lines: impl Iterator<Item = String>) -> String {
@@ -236,25 +179,8 @@ fn legend(report: &Report) -> String {
     report
         .fault_kinds()
         .iter()
-        .map(|kind| {
-            format!(
-                "{} ({}): {}\n    {}\n",
-                kind.as_str(),
-                effect(kind.effect()),
-                kind.explanation(),
-                kind.fix()
-            )
-        })
+        .map(|kind| format!("{}\n    {}\n", words::of_fault(kind), kind.fix()))
         .collect()
-}
-
-fn effect(effect: Effect) -> &'static str {
-    match effect {
-        Effect::PoisonsAll => "the kubelet drops every pull secret of the pod",
-        Effect::SecretIgnored => "the kubelet finds nothing in it",
-        Effect::EntryUseless => "the entry is of no use to the kubelet",
-        Effect::Suspicious => "the kubelet sends it as it is",
-    }
 }
 
 fn plain(text: &str) -> Cell {

@@ -11,6 +11,7 @@ use regcred_exporter::cli::{Cli, Command};
 use regcred_exporter::clock::Clock;
 use regcred_exporter::command::{Exit, check, check_config};
 use regcred_exporter::config::{Check, Output};
+use regcred_exporter::domain::finding::{FailOn, Finding};
 use regcred_exporter::report::table::{self, Colours};
 use regcred_exporter::report::{Report, json};
 use regcred_stand_ins::api_server::{ApiServer, Fault, Resource};
@@ -105,7 +106,7 @@ async fn checked(line: &str) -> Report {
 }
 
 fn exit(report: &Report) -> u8 {
-    Exit::from(report.standing()).code()
+    Exit::from(report.standing(&FailOn::default())).code()
 }
 
 fn written(report: &Report) -> String {
@@ -684,6 +685,65 @@ async fn two_images_are_two_objects_and_offline_says_nothing_of_them() {
     assert_eq!(images[1]["image"], "docker.io/library/nginx");
     assert_eq!(images[1]["candidates"][0]["key"], "docker.io");
     assert_eq!(exit(&report), 0);
+}
+
+#[tokio::test]
+async fn each_thing_that_is_wrong_is_found_by_its_word() {
+    let (registry, config) = mixed().await;
+    let host = registry.host();
+    let (wrong, good) = (basic("wrong", "guess"), basic("good", CANARY));
+    let check = async |config: &Config, rest: &str, expected: &[Finding]| {
+        let line = format!("--docker-config {} {rest}", config.source());
+        let found: Vec<Finding> = checked(&line).await.findings().into_iter().collect();
+        assert_eq!(found, expected, "{rest}");
+    };
+    let image = format!("--image {host}/org/app:1.0");
+    let of = |entries: &[(&str, &str)]| Config::with(entries);
+    check(&config, "", &[Finding::Refused, Finding::Fault]).await;
+    // A malformed entry takes every candidate away.
+    check(&config, &image, &[Finding::Fault, Finding::NoCandidate]).await;
+    check(&of(&[("quay.io", &good)]), &image, &[Finding::NoCandidate]).await;
+    check(&of(&[(host, &wrong)]), &image, &[Finding::Refused]).await;
+    check(&of(&[(host, &good)]), &image, &[]).await;
+    check(
+        &of(&[(host, &good)]),
+        &format!("{image}0"),
+        &[Finding::Refused],
+    )
+    .await;
+    let empty = Config::of(&format!(r#"{{"auths":{{"{host}":{{}}}}}}"#));
+    check(&empty, &image, &[Finding::Fault]).await;
+    let nowhere = "--docker-config /nowhere";
+    check(&of(&[(host, &good)]), nowhere, &[Finding::Unreadable]).await;
+
+    let soon = format!(
+        r#"{{"payload":"{CANARY}","expiration":{}}}"#,
+        now().timestamp() + 3600
+    );
+    let soon = basic("AWS", &STANDARD.encode(soon));
+    let offline = format!("--offline {image} --fail-on expires=");
+    let org = format!("{host}/org");
+    check(
+        &of(&[(host, &soon)]),
+        &format!("{offline}2h"),
+        &[Finding::Expires],
+    )
+    .await;
+    check(&of(&[(host, &soon)]), &format!("{offline}1m"), &[]).await;
+    check(
+        &of(&[(host, &soon), (&org, &good)]),
+        &format!("{offline}2h"),
+        &[],
+    )
+    .await;
+    check(
+        &of(&[(host, &soon)]),
+        "--offline --fail-on expires=2h",
+        &[Finding::Expires],
+    )
+    .await;
+    registry.stop().await;
+    check(&of(&[(host, &good)]), &image, &[Finding::Inconclusive]).await;
 }
 
 #[tokio::test]

@@ -4,12 +4,14 @@ use std::fs::OpenOptions;
 use std::process::{Output as Ended, Stdio};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use regcred_exporter::cli::{self, CheckArgs, Cli, Command, RunArgs, Stop};
 use regcred_exporter::command;
 use regcred_exporter::config::{
     Check, LogFormat, Output, Repositories, Scope, Settings, Source, Which,
 };
 use regcred_exporter::domain::expiry::Sources;
+use regcred_exporter::domain::finding::{FailOn, Finding};
 use regcred_exporter::domain::policy::{Loopback, Private};
 
 use super::exporter;
@@ -319,6 +321,102 @@ fn check_reads_its_own_flags() {
     );
     assert_eq!(check("-n shop").settings.probe.which, Which::All);
     assert_eq!(check("--docker-config f").settings.probe.which, Which::All);
+}
+
+#[test]
+fn what_a_check_fails_on_is_a_list_of_words() {
+    let fail_on = |line: &str| check(line).fail_on;
+    let only = |findings: &[Finding]| FailOn::nothing().with(findings.iter().copied());
+    let days = TimeDelta::days;
+    let proven = [
+        Finding::Refused,
+        Finding::Fault,
+        Finding::Missing,
+        Finding::NoCandidate,
+    ];
+    for (line, expected) in [
+        ("", only(&proven)),
+        ("--fail-on=", only(&proven)),
+        ("--fail-on refused,fault", only(&proven[..2])),
+        (
+            "--fail-on missing --fail-on no-candidate",
+            only(&proven[2..]),
+        ),
+        (
+            "--fail-on inconclusive",
+            only(&[Finding::Inconclusive, Finding::Unreadable]),
+        ),
+        (
+            "--fail-on expires=14d",
+            FailOn::nothing().with_expiry(days(14)),
+        ),
+        (
+            "--fail-on expires=1d,refused,expires=36h",
+            only(&proven[..1]).with_expiry(TimeDelta::hours(36)),
+        ),
+        ("--fail-on none", FailOn::nothing()),
+    ] {
+        assert_eq!(fail_on(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn what_a_check_cannot_fail_on_is_complained_about() {
+    let words = "is none of `refused`, `fault`, `missing`, `no-candidate`, `inconclusive`, \
+                 `none`, `expires=14d`";
+    for (line, problems) in [
+        ("--fail-on all", vec![format!("`all` {words}")]),
+        (
+            "--fail-on expires,Refused",
+            vec![format!("`expires` {words}"), format!("`Refused` {words}")],
+        ),
+        (
+            "--fail-on expires=14",
+            vec!["`14` has no unit; 30s, 15m and 1h30m are durations".to_owned()],
+        ),
+        (
+            "--fail-on expires=0s",
+            vec!["`0s` is not between 1s and 3650d".to_owned()],
+        ),
+        (
+            "--fail-on none,refused",
+            vec!["`none` excludes all others".to_owned()],
+        ),
+    ] {
+        let problems: Vec<String> = problems
+            .into_iter()
+            .map(|problem| format!("--fail-on: {problem}"))
+            .collect();
+        assert_eq!(check_complaints(line), problems, "{line}");
+    }
+}
+
+/// The exit code of the binary, by flag and by environment.
+#[test]
+fn the_exit_code_is_that_of_what_is_failed_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.json");
+    std::fs::write(&config, r#"{"auths":{"ghcr.io":{}}}"#).unwrap();
+    let code = |line: &str, variable: Option<&str>| {
+        let mut command = exporter::command();
+        command
+            .args(["check", "--offline", "--docker-config"])
+            .arg(&config);
+        command.args(line.split_whitespace());
+        command.envs(variable.map(|value| ("REGCRED_FAIL_ON", value)));
+        command.output().unwrap().status.code()
+    };
+    for (line, variable, expected) in [
+        ("", None, 1),
+        ("", Some("refused"), 0),
+        ("--fail-on fault", Some("refused"), 1),
+        ("--fail-on none", None, 0),
+        ("--fail-on none --docker-config /nowhere", None, 2),
+        ("--fail-on inconclusive --docker-config /nowhere", None, 1),
+        ("", Some("fualt"), 64),
+    ] {
+        assert_eq!(code(line, variable), Some(expected), "{line} {variable:?}");
+    }
 }
 
 #[test]
