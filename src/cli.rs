@@ -214,7 +214,7 @@ pub struct CheckArgs {
     )]
     pub fail_on: Vec<String>,
 
-    /// `table` or `json`
+    /// `table`, `json` or `junit`
     #[arg(
         short = 'o',
         long = "output",

@@ -184,6 +184,8 @@ pub enum Output {
     Table,
     /// For machines.
     Json,
+    /// For CI systems.
+    Junit,
 }
 
 /// What is wrong with one flag. Whoever typed it can fix it.

@@ -1,17 +1,20 @@
 //! What one-shot commands say: every entry that was looked at, how its login fared, and what is
 //! wrong with it; for an image, the entries that the kubelet would try.
 //!
-//! A [`Report`] is a value, made from what was held and what was answered; `table` and `json` write
-//! it. It holds names, closed words and dates: nothing of a credential.
+//! A [`Report`] is a value, made from what was held and what was answered; `table`, `json` and
+//! `junit` write it, in the same `words`. It holds names, closed words and dates: nothing of a
+//! credential.
 
 mod doubt;
 mod image;
 pub mod json;
+pub mod junit;
 mod lines;
 mod printable;
 mod public;
 pub mod table;
 mod words;
+mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 

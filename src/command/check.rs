@@ -16,7 +16,7 @@ use crate::config::{Check, Output};
 use crate::kubernetes::client::ConnectError;
 use crate::registry::TrustError;
 use crate::report::table::Colours;
-use crate::report::{Asked, ImageReport, Report, json, table};
+use crate::report::{Asked, ImageReport, Report, json, junit, table};
 use gather::Gathered;
 
 /// Why a pass could not begin.
@@ -48,6 +48,7 @@ pub async fn check(asked: &Check, clock: &Clock) -> Result<Report, StartError> {
 pub fn written(report: &Report, output: Output) -> String {
     match output {
         Output::Json => json::write(report),
+        Output::Junit => junit::write(report),
         Output::Table => table::write(report, colours()),
     }
 }

@@ -126,7 +126,11 @@ impl Check {
             output: complaints.one_of(
                 "--output",
                 &args.output,
-                &[("table", Output::Table), ("json", Output::Json)],
+                &[
+                    ("table", Output::Table),
+                    ("json", Output::Json),
+                    ("junit", Output::Junit),
+                ],
             ),
             fail_on: fail_on(&args.fail_on, &mut complaints),
         };

@@ -13,7 +13,7 @@ use regcred_exporter::command::{Exit, check, check_config};
 use regcred_exporter::config::{Check, Output};
 use regcred_exporter::domain::finding::{FailOn, Finding};
 use regcred_exporter::report::table::{self, Colours};
-use regcred_exporter::report::{Report, json};
+use regcred_exporter::report::{Report, json, junit};
 use regcred_stand_ins::api_server::{ApiServer, Fault, Resource};
 use regcred_stand_ins::objects;
 use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
@@ -21,7 +21,7 @@ use regcred_stand_ins::tls::Ca;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::exporter;
+use super::{exporter, junit as ci};
 
 const CANARY: &str = "c4n4ry-pa55word";
 
@@ -42,13 +42,13 @@ async fn registry() -> Registry {
 }
 
 /// A docker config in a directory of its own.
-struct Config {
+pub(crate) struct Config {
     path: PathBuf,
     _directory: TempDir,
 }
 
 impl Config {
-    fn of(content: &str) -> Self {
+    pub(crate) fn of(content: &str) -> Self {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("config.json");
         fs::write(&path, content).unwrap();
@@ -58,7 +58,7 @@ impl Config {
         }
     }
 
-    fn with(entries: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(entries: &[(&str, &str)]) -> Self {
         let auths: Vec<String> = entries
             .iter()
             .map(|(key, auth)| format!("{}:{{\"auth\":\"{auth}\"}}", json!(key)))
@@ -66,12 +66,12 @@ impl Config {
         Self::of(&format!("{{\"auths\":{{{}}}}}", auths.join(",")))
     }
 
-    fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         self.path.to_str().unwrap()
     }
 }
 
-fn basic(username: &str, password: &str) -> String {
+pub(crate) fn basic(username: &str, password: &str) -> String {
     STANDARD.encode(format!("{username}:{password}"))
 }
 
@@ -90,7 +90,7 @@ fn asked(line: &str) -> Check {
     Check::try_from_args(&args).unwrap()
 }
 
-async fn checked(line: &str) -> Report {
+pub(crate) async fn checked(line: &str) -> Report {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -98,9 +98,23 @@ async fn checked(line: &str) -> Report {
     let report = check::check(&asked(line), &Clock::by_hand(now()))
         .await
         .unwrap();
-    let said = format!("{report:?}{}{}", written(&report), json::write(&report));
+    let xml = junit::write(&report);
+    let said = format!(
+        "{report:?}{}{}{xml}",
+        written(&report),
+        json::write(&report)
+    );
     for secret in [CANARY, &STANDARD.encode(CANARY)] {
         assert!(!said.contains(secret), "{said}");
+    }
+    let cases = ci::read(&xml);
+    let expected = match (ci::count(&cases, "failure"), ci::count(&cases, "error")) {
+        (0, 0) => 0,
+        (0, _) => 2,
+        _ => 1,
+    };
+    if report.expires_within.is_none() {
+        assert_eq!(exit(&report), expected, "JUnit says the same: {xml}");
     }
     report
 }
@@ -118,7 +132,7 @@ fn read(report: &Report) -> Value {
 }
 
 /// Good, wrong, expired and malformed: what the issue must show.
-async fn mixed() -> (Registry, Config) {
+pub(crate) async fn mixed() -> (Registry, Config) {
     let registry = registry().await;
     let host = registry.host();
     let config = Config::with(&[

@@ -428,7 +428,7 @@ fn check_complains_of_all_at_once() {
             "--log.level: `no` is none of `error`, `warn`, `info`, `debug`, `trace`",
             "--image: `ghcr.io/UPPER/case` cannot be pulled: repository is not lower case",
             "--image: `x:/` cannot be pulled: invalid image name",
-            "--output: `yaml` is none of `table`, `json`",
+            "--output: `yaml` is none of `table`, `json`, `junit`",
         ]
     );
     assert_eq!(check_complaints("--docker-config f -n a").len(), 1);
