@@ -300,7 +300,7 @@ fn read(shared: &Shared, wake: &Notify, pass: Pass) {
     apply(shared, wake, pass.changes);
     shared.update(|state| {
         state.watches.listed(&files::watch());
-        // What could not be read is not seen: the page says so until the files change again.
+        // What could not be read is not seen: the page says so until it can be.
         if !pass.unreadable.is_empty() {
             state.watches.failed(&files::watch(), WatchError::Malformed);
         }

@@ -7,14 +7,16 @@
 pub mod state_file;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde::de::IgnoredAny;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -54,10 +56,16 @@ impl Unreadable {
     /// There is nothing to read, and what was there before is no more.
     fn is_gone(&self) -> bool {
         match &self.why {
-            Why::Io(error) => error.kind() == io::ErrorKind::NotFound,
+            Why::Io(error) => leads_nowhere(error),
             Why::NoFiles => true,
-            Why::TooLarge | Why::Panicked => false,
+            Why::TooLarge | Why::NoFile | Why::Panicked => false,
         }
+    }
+
+    /// It may be read next time, although nothing has changed by then: too many files were open, a
+    /// disk did not answer.
+    fn may_pass(&self) -> bool {
+        matches!(self.why, Why::Io(_)) && !self.is_gone()
     }
 }
 
@@ -70,6 +78,9 @@ pub enum Why {
     /// More than [`LARGEST`].
     #[error("it is larger than 1 MiB")]
     TooLarge,
+    /// A pipe, a socket or a device, for which a daemon would wait in vain.
+    #[error("it is no file, and the daemon reads nothing else")]
+    NoFile,
     /// Our own failure; the rest is read.
     #[error("the reader failed on it, which is a bug")]
     Panicked,
@@ -78,17 +89,25 @@ pub enum Why {
     NoFiles,
 }
 
-/// Reads each file, and each docker config file of a directory, once.
+/// Reads each file, and each docker config file of a directory, once. A path that was named may be
+/// anything that can be read, a pipe of the shell too.
 pub fn read_all(paths: &[PathBuf]) -> Pass {
+    pass(paths, |path| Ok(File::open(path)?))
+}
+
+/// How a path is opened.
+type Open = fn(&Path) -> Result<File, Why>;
+
+fn pass(paths: &[PathBuf], open: Open) -> Pass {
     let (files, mut unreadable) = find(paths);
     let watch = watch();
     let mut changes = vec![Change::ListStarted(watch.clone())];
-    for file in files {
+    for path in files {
         // One hostile file is a unit of work that may fail alone; the payload may hold its bytes.
-        let read = catch_unwind(|| read(&file)).unwrap_or(Err(Why::Panicked));
+        let read = catch_unwind(|| read(&path, open(&path)?)).unwrap_or(Err(Why::Panicked));
         match read {
             Ok(secret) => changes.push(Change::SecretApplied(watch.clone(), secret)),
-            Err(why) => unreadable.push(Unreadable { path: file, why }),
+            Err(why) => unreadable.push(Unreadable { path, why }),
         }
     }
     if unreadable.iter().all(Unreadable::is_gone) {
@@ -98,6 +117,23 @@ pub fn read_all(paths: &[PathBuf]) -> Pass {
         changes,
         unreadable,
     }
+}
+
+/// Opens a file and nothing else: whoever opens a pipe without a writer waits until one comes. It
+/// may have become one since it was looked at, hence the flag.
+fn open_file(path: &Path) -> Result<File, Why> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(Why::NoFile);
+    }
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblocking)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(Why::NoFile);
+    }
+    Ok(file)
 }
 
 /// The watch that files stand for.
@@ -113,26 +149,65 @@ pub fn watch() -> Watch {
 pub struct Files {
     paths: Vec<PathBuf>,
     seen: Option<Marks>,
+    /// What could not be read the last time and may be read the next, as it was told.
+    failing: Vec<String>,
 }
 
-/// Size, modification time and inode of each file, `None` where there is none.
-type Marks = BTreeMap<PathBuf, Option<(u64, i64, i64, u64)>>;
+/// What tells a file from what it was before, `None` where there is none.
+type Marks = BTreeMap<PathBuf, Option<Mark>>;
+
+/// Another file has another device or inode; what was written has another size or time. The time
+/// of the last change (`ctime`) is the one that nobody can set: it tells of permissions, and of
+/// content that was copied with the old file's date.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl From<Metadata> for Mark {
+    fn from(found: Metadata) -> Self {
+        Self {
+            file: (found.dev(), found.ino()),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+}
 
 impl Files {
     /// Paths of files or directories.
     pub fn new(paths: Vec<PathBuf>) -> Self {
-        Self { paths, seen: None }
+        Self {
+            paths,
+            seen: None,
+            failing: Vec::new(),
+        }
     }
 
-    /// Reads all, if a file has come, changed or gone since the last time, or at the first time.
+    /// Reads all, if a file has come, changed or gone since the last time, or at the first time;
+    /// what could not be read is tried again each time, and told when that has changed.
     pub fn poll(&mut self) -> Option<Pass> {
+        self.look(open_file)
+    }
+
+    fn look(&mut self, open: Open) -> Option<Pass> {
         // Before reading: a change in between is seen next time.
         let marks = marks(&self.paths);
-        if self.seen.as_ref() == Some(&marks) {
+        let is_same = self.seen.as_ref() == Some(&marks);
+        if is_same && self.failing.is_empty() {
             return None;
         }
+        let pass = pass(&self.paths, open);
+        let failing = pass.unreadable.iter().filter(|one| one.may_pass());
+        let failing: Vec<String> = failing.map(|one| format!("{one}: {}", one.why)).collect();
+        let is_news = !is_same || failing != self.failing;
         self.seen = Some(marks);
-        Some(read_all(&self.paths))
+        self.failing = failing;
+        is_news.then_some(pass)
     }
 
     /// Polls until shutdown.
@@ -185,9 +260,7 @@ fn find_in(path: &Path) -> Result<Vec<PathBuf>, Why> {
     let mut files = Vec::new();
     for entry in fs::read_dir(path)? {
         let file = entry?.path();
-        // Through symlinks, as the keys of a mounted Secret are links into `..data`. What is gone
-        // in between, or leads nowhere, is not there.
-        if is_docker_config(&file) && fs::metadata(&file).is_ok_and(|found| found.is_file()) {
+        if is_docker_config(&file) && is_readable(&file) {
             files.push(file);
         }
     }
@@ -198,6 +271,23 @@ fn find_in(path: &Path) -> Result<Vec<PathBuf>, Why> {
     Ok(files)
 }
 
+/// Through symlinks, as the keys of a mounted Secret are links into `..data`. What is gone in
+/// between, or leads nowhere, is not there; what may not be looked at is, and reading it tells why.
+fn is_readable(file: &Path) -> bool {
+    match fs::metadata(file) {
+        Ok(found) => found.is_file(),
+        Err(error) => !leads_nowhere(&error),
+    }
+}
+
+/// There is nothing at the end of the path.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)
+    )
+}
+
 /// By its name alone; directories of a mount (`..data`) are none.
 fn is_docker_config(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -206,8 +296,7 @@ fn is_docker_config(path: &Path) -> bool {
         || (name.ends_with(".json") && !name.starts_with('.'))
 }
 
-fn read(path: &Path) -> Result<SecretSeen, Why> {
-    let file = File::open(path)?;
+fn read(path: &Path, file: File) -> Result<SecretSeen, Why> {
     let found = file.metadata()?;
     let mut content = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut content)?;
@@ -268,10 +357,31 @@ fn marks(paths: &[PathBuf]) -> Marks {
         .into_iter()
         .chain(paths)
         .map(|path| {
-            let mark = fs::metadata(&path)
-                .ok()
-                .map(|found| (found.size(), found.mtime(), found.mtime_nsec(), found.ino()));
+            let mark = fs::metadata(&path).ok().map(Mark::from);
             (path, mark)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_readable_later_is_tried_each_time_and_told_once() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("config.json"), "{}").unwrap();
+        let mut files = Files::new(vec![directory.path().to_owned()]);
+        let too_many_open: Open = |_| Err(Why::Io(Errno::MFILE.into()));
+        let is_whole = |pass: &Pass| matches!(pass.changes.last(), Some(Change::ListFinished(_)));
+
+        let pass = files.look(too_many_open).unwrap();
+        assert_eq!(pass.unreadable.len(), 1);
+        assert!(!is_whole(&pass), "what was known of it stays");
+        assert!(files.look(too_many_open).is_none(), "told once");
+        let pass = files.look(open_file).unwrap();
+        assert!(is_whole(&pass) && pass.unreadable.is_empty());
+        assert!(files.look(open_file).is_none());
+        assert!(files.look(too_many_open).is_none(), "nothing has changed");
+    }
 }

@@ -123,9 +123,17 @@ impl Exporter {
 
     /// Asks it to end and waits until it has.
     pub(crate) async fn terminate(mut self) -> ExitStatus {
-        let pid = i32::try_from(self.pid()).expect("a pid is positive");
-        let pid = Pid::from_raw(pid).expect("a pid is not zero");
-        kill_process(pid, Signal::TERM).expect("it runs");
+        self.ask_to_end();
+        self.ended().await
+    }
+
+    /// Asks it to end, as a kubelet does.
+    pub(crate) fn ask_to_end(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("the child is ours") {

@@ -1,14 +1,21 @@
 //! Docker config files as the changes of a cluster.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, File, Permissions};
+use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use regcred_exporter::domain::cluster::{Change, SecretSeen};
 use regcred_exporter::domain::docker_config::{self, SecretKind};
 use regcred_exporter::files::{self, Files, Pass};
+use regcred_stand_ins::scrape::Page;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+use super::exporter::{Exporter, PATIENCE};
 
 const CONFIG: &str = r#"{"auths":{"ghcr.io":{"auth":"dTpwYXNz"}}}"#;
 
@@ -213,26 +220,272 @@ fn a_path_named_twice_is_read_once() {
     assert_eq!(names(&pass), ["config.json"]);
 }
 
-#[test]
-fn a_poll_reads_only_what_has_changed() {
-    let mount = mount();
-    let mut files = Files::new(vec![mount.path().to_owned()]);
-    assert!(files.poll().is_some());
-    assert!(files.poll().is_none());
-
-    // As the kubelet updates: another dated directory, and `..data` renamed onto it.
-    let dated = mount.path().join("..2026_01_02_00_00_00.2");
+/// As the kubelet updates a mount: another dated directory, and `..data` renamed onto it.
+fn swap(mount: &Path, content: &str) {
+    let dated = mount.join("..2026_01_02_00_00_00.2");
     fs::create_dir(&dated).unwrap();
-    fs::write(dated.join(".dockerconfigjson"), CONFIG).unwrap();
-    symlink("..2026_01_02_00_00_00.2", mount.path().join("..data_tmp")).unwrap();
-    fs::rename(mount.path().join("..data_tmp"), mount.path().join("..data")).unwrap();
-    assert!(files.poll().is_some());
-    assert!(files.poll().is_none());
+    fs::write(dated.join(".dockerconfigjson"), content).unwrap();
+    symlink("..2026_01_02_00_00_00.2", mount.join("..data_tmp")).unwrap();
+    fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+    fs::remove_dir_all(mount.join("..2026_01_01_00_00_00.1")).unwrap();
+}
 
-    fs::write(mount.path().join("config.json"), CONFIG).unwrap();
-    assert_eq!(names(&files.poll().unwrap()).len(), 2);
-    fs::remove_file(mount.path().join("config.json")).unwrap();
-    assert_eq!(names(&files.poll().unwrap()).len(), 1);
+const OTHER: &str = r#"{"auths":{"quay.io":{"auth":"dTpwYXNz"}}}"#;
+
+/// The keys that the Secrets of a pass have.
+fn keys(pass: &Pass) -> Vec<String> {
+    let entries = secrets(pass)
+        .into_iter()
+        .flat_map(|secret| &secret.docker_config.entries);
+    entries.map(|entry| entry.label()).collect()
+}
+
+/// A step, done at this path, after which the path has these keys; none where it has not changed.
+type Step = (&'static str, fn(&Path), Option<&'static [&'static str]>);
+
+const STEPS: &[Step] = &[
+    ("nothing", |_| {}, None),
+    (
+        "written in place",
+        |path| fs::write(path, OTHER).unwrap(),
+        Some(&["quay.io"]),
+    ),
+    ("nothing again", |_| {}, None),
+    (
+        "replaced by a file of the same size and date",
+        |path| {
+            let date = fs::metadata(path).unwrap().modified().unwrap();
+            let new = path.with_extension("new");
+            fs::write(&new, OTHER.replace("quay", "ghcr")).unwrap();
+            File::open(&new).unwrap().set_modified(date).unwrap();
+            fs::rename(new, path).unwrap();
+        },
+        Some(&["ghcr.io"]),
+    ),
+    (
+        "written in place, with the old size and date",
+        |path| {
+            let date = fs::metadata(path).unwrap().modified().unwrap();
+            fs::write(path, OTHER).unwrap();
+            File::open(path).unwrap().set_modified(date).unwrap();
+        },
+        Some(&["quay.io"]),
+    ),
+    ("deleted", |path| fs::remove_file(path).unwrap(), Some(&[])),
+    ("still deleted", |_| {}, None),
+    (
+        "made again",
+        |path| fs::write(path, CONFIG).unwrap(),
+        Some(&["ghcr.io"]),
+    ),
+    (
+        "other permissions",
+        |path| fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap(),
+        Some(&["ghcr.io"]),
+    ),
+    (
+        "half of it",
+        |path| fs::write(path, "{").unwrap(),
+        Some(&[]),
+    ),
+    (
+        "whole again",
+        |path| fs::write(path, CONFIG).unwrap(),
+        Some(&["ghcr.io"]),
+    ),
+    (
+        "too large",
+        |path| {
+            File::options()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(1 << 40)
+                .unwrap()
+        },
+        Some(&[]),
+    ),
+    ("still too large", |_| {}, None),
+    (
+        "small again",
+        |path| fs::write(path, CONFIG).unwrap(),
+        Some(&["ghcr.io"]),
+    ),
+    (
+        "a link to another file",
+        |path| {
+            fs::rename(path, path.with_extension("old")).unwrap();
+            fs::write(path.with_extension("target"), OTHER).unwrap();
+            symlink(path.with_extension("target"), path).unwrap();
+        },
+        Some(&["quay.io"]),
+    ),
+    (
+        "a link to itself",
+        |path| {
+            fs::remove_file(path).unwrap();
+            symlink(path, path).unwrap();
+        },
+        Some(&[]),
+    ),
+];
+
+/// Each way in which a file comes, changes and goes, named by its path or by its directory.
+#[test]
+fn a_poll_follows_a_file_and_reads_only_what_has_changed() {
+    for is_directory_named in [false, true] {
+        let directory = directory(&[("config.json", CONFIG)]);
+        let path = directory.path().join("config.json");
+        let named = if is_directory_named {
+            directory.path()
+        } else {
+            &path
+        };
+        let mut files = Files::new(vec![named.to_owned()]);
+        assert_eq!(keys(&files.poll().unwrap()), ["ghcr.io"]);
+        for (what, act, expected) in STEPS {
+            act(&path);
+            let got = files.poll().map(|pass| keys(&pass));
+            let expected = expected.map(|keys| keys.iter().map(|key| (*key).to_owned()).collect());
+            assert_eq!(got, expected, "{what}, {}", named.display());
+        }
+    }
+}
+
+#[test]
+fn a_poll_follows_the_swap_of_a_mounted_secret() {
+    let mount = mount();
+    let key = mount.path().join(".dockerconfigjson");
+    for named in [mount.path(), &key] {
+        let mut files = Files::new(vec![named.to_owned()]);
+        assert_eq!(keys(&files.poll().unwrap()), ["ghcr.io"]);
+        assert!(files.poll().is_none());
+    }
+    let mut both = [mount.path(), &key].map(|named| Files::new(vec![named.to_owned()]));
+    both.iter_mut()
+        .for_each(|files| assert!(files.poll().is_some()));
+    swap(mount.path(), OTHER);
+    for files in &mut both {
+        assert_eq!(keys(&files.poll().unwrap()), ["quay.io"]);
+        assert!(files.poll().is_none());
+    }
+}
+
+#[test]
+fn a_poll_finds_files_that_come_and_go_in_a_directory() {
+    let directory = directory(&[("a.json", CONFIG)]);
+    let mut files = Files::new(vec![directory.path().to_owned()]);
+    assert_eq!(names(&files.poll().unwrap()), ["a.json"]);
+    fs::write(directory.path().join("b.json"), OTHER).unwrap();
+    assert_eq!(names(&files.poll().unwrap()), ["a.json", "b.json"]);
+    fs::write(directory.path().join("notes.txt"), OTHER).unwrap();
+    assert!(files.poll().is_none(), "no docker config by its name");
+    fs::remove_file(directory.path().join("a.json")).unwrap();
+    let pass = files.poll().unwrap();
+    assert!(is_whole(&pass), "what is gone is swept");
+    assert_eq!(names(&pass), ["b.json"]);
+}
+
+/// A pipe without a writer, a socket and a device, and links to them.
+fn traps(directory: &Path) -> Vec<PathBuf> {
+    let at = |name: &str| directory.join(name);
+    mkfifoat(CWD, at("fifo.json"), Mode::RUSR | Mode::WUSR).unwrap();
+    UnixListener::bind(at("socket.json")).unwrap();
+    symlink("fifo.json", at("link.json")).unwrap();
+    symlink("/dev/zero", at("zero.json")).unwrap();
+    symlink("loop.json", at("loop.json")).unwrap();
+    symlink(".", at("self.json")).unwrap();
+    ["fifo", "socket", "link", "zero"]
+        .map(|name| at(&format!("{name}.json")))
+        .to_vec()
+}
+
+#[test]
+fn what_is_no_file_in_a_directory_is_left_out() {
+    let directory = directory(&[("config.json", CONFIG)]);
+    traps(directory.path());
+    let mut files = Files::new(vec![directory.path().to_owned()]);
+    for pass in [read(directory.path()), files.poll().unwrap()] {
+        assert_eq!(names(&pass), ["config.json"]);
+        assert!(is_whole(&pass) && pass.unreadable.is_empty(), "{pass:?}");
+    }
+}
+
+#[test]
+fn the_daemon_waits_for_no_pipe_that_is_named() {
+    let directory = directory(&[("config.json", CONFIG)]);
+    let mut paths = traps(directory.path());
+    paths.push(directory.path().join("config.json"));
+    let mut files = Files::new(paths);
+    let pass = files.poll().unwrap();
+    assert_eq!(names(&pass), ["config.json"]);
+    assert!(!is_whole(&pass));
+    let told = told(&pass);
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(
+        told.iter()
+            .all(|line| line.ends_with("the daemon reads nothing else")),
+        "{told:?}"
+    );
+    assert!(files.poll().is_none(), "told once");
+}
+
+#[test]
+fn who_looks_once_may_name_a_pipe() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(CONFIG.as_bytes()).unwrap();
+    drop(writer);
+    let pass = read(Path::new(&format!("/dev/fd/{}", reader.as_raw_fd())));
+    assert_eq!(keys(&pass), ["ghcr.io"]);
+}
+
+/// Stands for whatever keeps us from looking at a file that may be there: permissions do not, where
+/// tests run as root.
+#[test]
+fn what_may_not_be_looked_at_is_not_swept() {
+    let directory = directory(&[("config.json", CONFIG)]);
+    let path = directory.path().join("link.json");
+    symlink("x".repeat(300), &path).unwrap();
+    let mut files = Files::new(vec![directory.path().to_owned()]);
+    let pass = files.poll().unwrap();
+    assert!(told(&pass)[0].contains("File name too long"), "{pass:?}");
+    assert!(!is_whole(&pass), "what was known of it stays");
+    assert!(files.poll().is_none(), "told once");
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, OTHER).unwrap();
+    let pass = files.poll().unwrap();
+    assert!(is_whole(&pass));
+    assert_eq!(keys(&pass), ["ghcr.io", "quay.io"]);
+}
+
+/// Ten seconds are between two looks.
+#[tokio::test]
+async fn the_daemon_follows_its_files_and_ends_whatever_they_are() {
+    let (mount, directory) = (mount(), directory(&[]));
+    let path = directory.path().join("config.json");
+    mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).unwrap();
+    let named = |path: &Path| format!("--docker-config={}", path.display());
+    let flags = [
+        named(mount.path()),
+        named(&path),
+        "--probe.which=none".to_owned(),
+    ];
+    let exporter = Exporter::start_with(&flags.each_ref().map(|flag| &**flag)).await;
+    let has = |page: &Page, key: &str| page.count("regcred_credential_info", &[("key", key)]) > 0;
+    let is_up = |page: &Page| page.value("regcred_watch_up", &[("resource", "files")]) == Some(1.0);
+
+    exporter.ready().await;
+    let page = exporter.page().await;
+    assert!(has(&page, "ghcr.io") && !is_up(&page), "{page:?}");
+
+    swap(mount.path(), OTHER);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, CONFIG.replace("ghcr", "gcr")).unwrap();
+    let follows = |page: &Page| {
+        has(page, "quay.io") && has(page, "gcr.io") && !has(page, "ghcr.io") && is_up(page)
+    };
+    exporter.until("both files", PATIENCE, follows).await;
+    assert!(exporter.terminate().await.success());
 }
 
 #[test]
