@@ -156,6 +156,8 @@ mod tests {
             (&["application/openmetrics-text;q=NaN"], Text),
             (&["application/openmetrics-text;q=7"], Text),
             (&[",;,;q=1,/"], Text),
+            (&["application/*"], Text),
+            (&["application/openmetrics-text;q=0, application/openmetrics-text;version=1.0.0;q=0.3, */*;q=0.2"], OpenMetrics),
             // Neither: text is better than nothing.
             (&["application/json"], Text),
             (&["text/plain;q=0"], Text),
@@ -181,6 +183,13 @@ mod tests {
             (&["deflate", "br, x-gzip"], Gzip),
             (&["identity;q=1, gzip;q=0.5"], Identity),
             (&["identity;q=0.5, gzip;q=0.5"], Gzip),
+            (&["identity;q=0, gzip;q=0.001"], Gzip),
+            (&["identity;q=0, *"], Gzip),
+            (&["*;q=0"], Identity),
+            (&["gzip;q=0, x-gzip"], Identity),
+            (&["gzip;q=2"], Identity),
+            // Nothing that we have: as it is, which everybody can read.
+            (&["identity;q=0"], Identity),
         ];
         for (accept, expected) in rows {
             let got = Coding::accepted(&headers(ACCEPT_ENCODING, accept));

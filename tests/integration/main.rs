@@ -31,6 +31,7 @@ mod real_registry;
 mod real_tls;
 mod registry;
 mod settings;
+mod shutdown;
 mod tools;
 mod virtual_day;
 mod watch;

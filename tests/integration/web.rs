@@ -8,6 +8,8 @@
     reason = "clippy knows tests by their mark, and not what they call"
 )]
 
+mod manners;
+
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, mpsc as blocking};
@@ -23,12 +25,16 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::{Samples, credential, healthy};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// More than anything may take here.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 // === a running listener ===
 
@@ -114,10 +120,14 @@ impl Client {
         Some(answer)
     }
 
+    /// What still comes until the connection ends.
     async fn ends(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         // A reset is an end, too.
-        let _ = self.0.read_to_end(&mut rest).await;
+        let read = self.0.read_to_end(&mut rest);
+        let _ = time::timeout(PATIENCE, read)
+            .await
+            .expect("the connection ends");
         rest
     }
 }
