@@ -20,10 +20,10 @@ use crate::domain::cluster::{Change, Cluster};
 use crate::domain::expiry::Sources;
 use crate::domain::watches::WatchError;
 use crate::files::{self, Files, Pass, Why};
-use crate::kubernetes::client::connect;
+use crate::kubernetes::client::{Connection, connect};
 use crate::kubernetes::decode::Wanted;
-use crate::kubernetes::lookups;
 use crate::kubernetes::watch::{Sink, Watcher};
+use crate::kubernetes::{lookups, whereabouts};
 use crate::lifecycle::{Readiness, Role, Signals};
 use crate::metrics::{Metrics, Panics, Task};
 use crate::prober::Prober;
@@ -149,15 +149,15 @@ impl App {
         Ok(())
     }
 
-    /// Returns the API server's client, if there is a cluster.
-    async fn spawn_source(&self, tasks: &mut JoinSet<Ended>) -> Result<Option<kube::Client>> {
+    /// Returns the way to the API server, if there is a cluster.
+    async fn spawn_source(&self, tasks: &mut JoinSet<Ended>) -> Result<Option<Connection>> {
         match &self.settings.source {
             Source::Cluster(source) => {
-                let client = connect(source)
+                let connection = connect(source)
                     .await
                     .context("failed to set up the API server's client")?;
-                self.spawn_watches(tasks, source, &client);
-                Ok(Some(client))
+                self.spawn_watches(tasks, source, &connection.client);
+                Ok(Some(connection))
             }
             Source::Files(paths) => {
                 let files = Files::new(paths.clone());
@@ -200,12 +200,9 @@ impl App {
         self.spawn(tasks, "lookups".to_owned(), asking);
     }
 
-    fn spawn_prober(
-        &self,
-        tasks: &mut JoinSet<Ended>,
-        cluster: Option<kube::Client>,
-    ) -> Result<()> {
-        let client = Client::new(&self.settings.probe)?;
+    fn spawn_prober(&self, tasks: &mut JoinSet<Ended>, cluster: Option<Connection>) -> Result<()> {
+        let api_servers = whereabouts::api_servers(cluster.as_ref());
+        let client = Client::new(&self.settings.probe.apart_from(api_servers))?;
         let mut prober = Prober::new(
             self.shared.clone(),
             self.handout.subscribe(),
@@ -216,7 +213,9 @@ impl App {
             Arc::clone(&self.wake),
         )
         .with_own_quota();
-        if let Some(keeper) = Keeper::of(&self.settings.ledger, cluster) {
+        if let Some(keeper) =
+            Keeper::of(&self.settings.ledger, cluster.map(|cluster| cluster.client))
+        {
             let (asks, questions) = Keeper::channel();
             prober = prober.with_ledger(asks);
             let keeping = keeper.run(questions, self.shutdown.clone());

@@ -291,7 +291,8 @@ pub struct ProbeArgs {
     )]
     pub repositories: String,
 
-    /// Contact this host or network, whatever address it has; repeatable
+    /// Contact this host or network, whatever address it has; the API server and ports of cluster
+    /// components only as HOST:PORT; repeatable
     #[arg(
         long = "probe.allow",
         env = "REGCRED_PROBE_ALLOW",

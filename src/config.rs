@@ -19,7 +19,7 @@ pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
 use crate::domain::finding::FailOn;
 use crate::domain::image::Reference;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{ApiServer, Policy};
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]
@@ -86,6 +86,16 @@ pub struct Probe {
     pub connect_timeout: Duration,
     /// One request, from look-up to last byte.
     pub step_timeout: Duration,
+}
+
+impl Probe {
+    /// The same, knowing what no registry is; the way to the cluster tells.
+    #[must_use]
+    pub fn apart_from(&self, api_servers: Vec<ApiServer>) -> Self {
+        let mut probe = self.clone();
+        probe.policy.api_servers = api_servers;
+        probe
+    }
 }
 
 /// `--probe.repositories`.

@@ -10,3 +10,4 @@ pub mod lease;
 pub mod lookups;
 pub mod table;
 pub mod watch;
+pub mod whereabouts;

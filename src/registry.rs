@@ -8,6 +8,7 @@
 //! library, no URL, no body.
 
 mod answer;
+mod api_servers;
 mod client;
 mod conversation;
 mod fault;

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::Progress;
 use crate::clock::Clock;
-use crate::config::{Check, Output};
+use crate::config::{Check, Output, Settings};
 use crate::kubernetes::client::ConnectError;
 use crate::registry::TrustError;
 use crate::report::table::Colours;
@@ -37,7 +37,14 @@ pub async fn check(asked: &Check, clock: &Clock) -> Result<Report, StartError> {
     let asking = if asked.offline {
         Asked::Nobody
     } else {
-        probe::probe(&asked.settings, &gathered.shared, clock, &progress).await?;
+        let settings = Settings {
+            probe: asked
+                .settings
+                .probe
+                .apart_from(gathered.api_servers.clone()),
+            ..asked.settings.clone()
+        };
+        probe::probe(&settings, &gathered.shared, clock, &progress).await?;
         Asked::Registries
     };
     progress.clear();

@@ -4,8 +4,10 @@
 //! its realm. So every URL is judged before it is asked: its literal by [`Policy::judge_host`], and
 //! each address that its name resolves to, the very one that is then connected to, by
 //! [`Policy::judge_address`]. An address that no registry should stand at (loopback, link-local,
-//! multicast, unspecified, cloud metadata) is refused unless just that address is allowed.
+//! multicast, unspecified, cloud metadata) is refused unless just that address is allowed, and what
+//! the cluster itself runs on unless just that host and port are.
 
+mod cluster;
 mod literal;
 mod target;
 #[cfg(test)]
@@ -14,6 +16,7 @@ mod tests;
 use std::fmt;
 use std::net::IpAddr;
 
+pub use cluster::ApiServer;
 pub use literal::canonical;
 pub use target::{Target, TargetError};
 
@@ -32,6 +35,8 @@ pub struct Policy {
     pub plain_http: Vec<Target>,
     /// Whether a registry on localhost is ours or the node's.
     pub loopback: Loopback,
+    /// The API servers of the clusters that we read and that we run in: no registries.
+    pub api_servers: Vec<ApiServer>,
 }
 
 /// `--probe.private`: registries at private addresses.
@@ -63,6 +68,7 @@ pub struct Contact {
     port: u16,
     in_use: bool,
     reach: Reach,
+    api_server_at: Vec<IpAddr>,
 }
 
 /// How far inward a contact may lie unless it is allowed by name or address. What a registry names
@@ -95,6 +101,10 @@ pub enum Rule {
     Unspecified,
     /// A private address, and no Pod's image names this registry.
     Private,
+    /// The API server.
+    ApiServer,
+    /// A port of a cluster's components: kubelet, etcd and the like.
+    ClusterPort,
     /// Plain HTTP where only TLS is spoken, or neither of the two.
     Scheme,
     /// No URL can carry this host.
@@ -103,7 +113,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Denied,
         Self::Loopback,
         Self::LinkLocal,
@@ -111,6 +121,8 @@ impl Rule {
         Self::Multicast,
         Self::Unspecified,
         Self::Private,
+        Self::ApiServer,
+        Self::ClusterPort,
         Self::Scheme,
         Self::Malformed,
     ];
@@ -125,6 +137,8 @@ impl Rule {
             Self::Multicast => "multicast",
             Self::Unspecified => "unspecified",
             Self::Private => "private",
+            Self::ApiServer => "api_server",
+            Self::ClusterPort => "cluster_port",
             Self::Scheme => "scheme",
             Self::Malformed => "malformed",
         }
@@ -146,6 +160,7 @@ impl Contact {
             port,
             in_use,
             reach: Reach::Loopback,
+            api_server_at: Vec::new(),
         }
     }
 
@@ -153,6 +168,16 @@ impl Contact {
     #[must_use]
     pub fn within(self, reach: Reach) -> Self {
         Self { reach, ..self }
+    }
+
+    /// The same, knowing that API servers with this port stand at these addresses: what their names
+    /// resolve to (see [`ApiServer::name_beside`]).
+    #[must_use]
+    pub fn with_api_server_at(self, addresses: Vec<IpAddr>) -> Self {
+        Self {
+            api_server_at: addresses,
+            ..self
+        }
     }
 
     /// Lower case, without brackets and closing dot.
@@ -200,6 +225,7 @@ impl Policy {
         if self.deny.iter().any(|deny| deny.names(contact)) {
             return Err(Rule::Denied);
         }
+        self.judge_cluster(contact, None)?;
         if self.allows_name(contact) {
             return Ok(());
         }
@@ -224,6 +250,7 @@ impl Policy {
         if self.deny.iter().any(covers) {
             return Err(Rule::Denied);
         }
+        self.judge_cluster(contact, Some(meant))?;
         let class = Class::of(meant);
         if self
             .allow
@@ -255,6 +282,30 @@ impl Policy {
     /// this for localhost and nobody else (core/remotes/docker/registry.go, `MatchLocalhost`).
     pub fn may_fall_back(&self, contact: &Contact) -> bool {
         contact.is_loopback() && self.judge_host(contact).is_ok()
+    }
+
+    /// What a cluster runs on is opened by nothing less than its host and port: who allows a network
+    /// for its registries does not mean the kubelets in it.
+    fn judge_cluster(&self, contact: &Contact, address: Option<IpAddr>) -> Result<(), Rule> {
+        let rule = if self.is_api_server(contact, address) {
+            Rule::ApiServer
+        } else if cluster::is_component_port(contact.port) {
+            Rule::ClusterPort
+        } else {
+            return Ok(());
+        };
+        let is_meant = |target: &Target| target.is_endpoint(contact, address);
+        match self.allow.iter().any(is_meant) {
+            true => Ok(()),
+            false => Err(rule),
+        }
+    }
+
+    fn is_api_server(&self, contact: &Contact, address: Option<IpAddr>) -> bool {
+        let mut resolved = contact.api_server_at.iter().copied().map(canonical);
+        cluster::is_api_server_name(&contact.host)
+            || address.is_some_and(|address| resolved.any(|one| one == address))
+            || self.api_servers.iter().any(|one| one.is(contact, address))
     }
 
     fn judge_loopback(&self, contact: &Contact) -> Result<(), Rule> {

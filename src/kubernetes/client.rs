@@ -18,7 +18,9 @@ use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigErro
 use kube::{Client, Config, Error};
 use tokio::time::timeout;
 
+use super::whereabouts;
 use crate::config::ClusterSource;
+use crate::domain::policy::ApiServer;
 use crate::domain::watches::WatchError;
 
 /// TCP, proxy and TLS together. A node that drops packets must not hold a watch down for long.
@@ -171,12 +173,22 @@ impl From<Reason> for Refusal {
     }
 }
 
+/// The way to an API server.
+#[derive(Clone)]
+pub struct Connection {
+    /// Asks it.
+    pub client: Client,
+    /// Where it stands, if its URL says so.
+    pub api_server: Option<ApiServer>,
+}
+
 /// Makes the client; sends nothing yet.
 ///
 /// `--kubeconfig` wins, then the pod's service account, then `KUBECONFIG` and `~/.kube/config`. A
 /// context that was named is one of a kubeconfig.
-pub async fn connect(source: &ClusterSource) -> Result<Client, ConnectError> {
+pub async fn connect(source: &ClusterSource) -> Result<Connection, ConnectError> {
     let mut config = read_config(source).await?;
+    let api_server = whereabouts::of(&config.cluster_url);
     config.connect_timeout = Some(CONNECT);
     // Watches are silent for a minute by nature; their idle deadline is `watch`'s own.
     config.read_timeout = None;
@@ -185,7 +197,8 @@ pub async fn connect(source: &ClusterSource) -> Result<Client, ConnectError> {
         USER_AGENT,
         HeaderValue::from_static(concat!("regcred-exporter/", env!("CARGO_PKG_VERSION"))),
     ));
-    Client::try_from(config).map_err(|error| client_error(&error))
+    let client = Client::try_from(config).map_err(|error| client_error(&error))?;
+    Ok(Connection { client, api_server })
 }
 
 async fn read_config(source: &ClusterSource) -> Result<Config, ConnectError> {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::api_servers::ApiServers;
 use super::conversation::Conversation;
 use super::proxies::Proxies;
 use super::transport::{Bounds, Transport};
@@ -25,6 +26,7 @@ pub struct Client {
     trust: Trust,
     proxies: Proxies,
     policy: Arc<Policy>,
+    api_servers: Arc<ApiServers>,
     bounds: Bounds,
 }
 
@@ -58,6 +60,7 @@ impl Client {
             trust,
             proxies,
             policy: Arc::new(probe.policy.clone()),
+            api_servers: Arc::default(),
             bounds: Bounds {
                 // below the whole, so that a time-out tells what it waited for
                 connect: probe.connect_timeout.min(step * 9 / 10),
@@ -110,6 +113,7 @@ impl Client {
     ) -> Conversation<'a> {
         let transport = Transport::new(
             Arc::clone(&self.policy),
+            Arc::clone(&self.api_servers),
             self.trust.clone(),
             self.proxies.clone(),
             self.bounds,

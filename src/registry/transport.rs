@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::answer::{self, Raw};
+use super::api_servers::ApiServers;
 use super::fault::{self, Route};
 use super::progress::Progress;
 use super::proxies::{self, Proxies};
@@ -43,6 +44,7 @@ pub(super) struct Bounds {
 /// The way to registries for one conversation.
 pub(super) struct Transport {
     policy: Arc<Policy>,
+    api_servers: Arc<ApiServers>,
     trust: Trust,
     proxies: Proxies,
     bounds: Bounds,
@@ -73,6 +75,7 @@ pub(super) struct Answer {
 impl Transport {
     pub(super) fn new(
         policy: Arc<Policy>,
+        api_servers: Arc<ApiServers>,
         trust: Trust,
         proxies: Proxies,
         bounds: Bounds,
@@ -81,6 +84,7 @@ impl Transport {
         let progress = Arc::new(Progress::default());
         Self {
             policy,
+            api_servers,
             recorder: trust.recorder(Arc::clone(&progress)),
             trust,
             proxies,
@@ -107,7 +111,12 @@ impl Transport {
     }
 
     /// Asks once.
-    pub(super) async fn send(&mut self, ask: Ask) -> Result<Answer, NetworkFault> {
+    pub(super) async fn send(&mut self, mut ask: Ask) -> Result<Answer, NetworkFault> {
+        let patience = self.bounds.connect;
+        ask.contact = self
+            .api_servers
+            .beside(ask.contact, &self.policy, patience)
+            .await;
         self.policy
             .judge_host(&ask.contact)
             .map_err(NetworkFault::Blocked)?;

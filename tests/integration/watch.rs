@@ -192,7 +192,7 @@ pub(crate) async fn client_of(kubeconfig: &str) -> Client {
         kubeconfig: Some(path),
         ..ClusterSource::default()
     };
-    client::connect(&source).await.unwrap()
+    client::connect(&source).await.unwrap().client
 }
 
 async fn rig(server: &ApiServer) -> Rig {

@@ -13,10 +13,12 @@ use crate::domain::cluster::{
 };
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
+use crate::domain::policy::ApiServer;
 use crate::files::{self, Unreadable};
 use crate::kubernetes::client::{Reason, connect};
 use crate::kubernetes::table::lookup;
 use crate::kubernetes::watch::{Sink, list_once};
+use crate::kubernetes::whereabouts;
 use crate::state::{Shared, State};
 
 /// The ServiceAccount of a pod that names none.
@@ -35,6 +37,8 @@ pub(super) struct Gathered {
     pub(super) unreadable: Vec<String>,
     /// The namespace to look at is not there.
     pub(super) is_nowhere: bool,
+    /// What no registry is.
+    pub(super) api_servers: Vec<ApiServer>,
 }
 
 /// Reads everything once.
@@ -42,6 +46,7 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
     let intake = Intake::of(asked);
     let mut unreadable = Vec::new();
     let mut namespace = String::new();
+    let mut api_servers = whereabouts::api_servers(None);
     match &asked.settings.source {
         Source::Files(paths) => {
             let pass = files::read_all(paths);
@@ -50,7 +55,9 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
         }
         Source::Cluster(source) => {
             progress.say("Reading the cluster");
-            let client = connect(source).await?;
+            let connection = connect(source).await?;
+            api_servers = whereabouts::api_servers(Some(&connection));
+            let client = connection.client;
             namespace = match &asked.scope {
                 Scope::CurrentNamespace => client.default_namespace().to_owned(),
                 Scope::Namespace(name) => name.clone(),
@@ -77,6 +84,7 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
         notes,
         unreadable,
         is_nowhere,
+        api_servers,
     })
 }
 

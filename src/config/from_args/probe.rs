@@ -80,6 +80,7 @@ fn policy(args: &ProbeArgs, source: &Source, complaints: &mut Complaints) -> Pol
             None => private,
         },
         loopback,
+        api_servers: Vec::new(),
     }
 }
 

@@ -154,6 +154,17 @@ impl Target {
         }
     }
 
+    /// Is this contact, port included: by name, or by its address.
+    pub(super) fn is_endpoint(&self, contact: &Contact, address: Option<IpAddr>) -> bool {
+        match self {
+            Self::Name { port, .. } => port.is_some() && self.names(contact),
+            Self::Address { port, .. } => {
+                port.is_some() && address.is_some_and(|address| self.covers(contact, address))
+            }
+            Self::Network { .. } => false,
+        }
+    }
+
     /// Opens an address of this class: an address opens itself, a name what is private or this
     /// machine, a network what is private or, where all of it is of that one class, anything but
     /// metadata. So `0.0.0.0/0` opens private addresses and none of the dangerous ones.

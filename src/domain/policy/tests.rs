@@ -186,6 +186,131 @@ fn deny_wins_over_allow() {
 }
 
 #[test]
+fn no_registry_stands_on_a_port_of_a_cluster_component() {
+    let check = |allow: &[&str], endpoint: &str, expected: &str| {
+        let (host, port) = endpoint.rsplit_once(':').unwrap();
+        let policy = Policy {
+            private: Private::All,
+            loopback: Loopback::Allowed,
+            ..allowing(allow)
+        };
+        let contact = Contact::new(host, port.parse().unwrap(), true);
+        let judgement = policy
+            .judge_host(&contact)
+            .and_then(|()| policy.judge_address(&contact, "10.0.0.9".parse().unwrap()));
+        assert_eq!(said(judgement), expected, "{allow:?} {endpoint}");
+    };
+    for port in [
+        2379, 2380, 2381, 6443, 10248, 10249, 10250, 10251, 10252, 10255, 10256, 10257, 10258,
+        10259, 10260,
+    ] {
+        check(&[], &format!("10.0.0.9:{port}"), "cluster_port");
+        check(&[], &format!("node.example:{port}"), "cluster_port");
+        check(&[], &format!("93.184.216.34:{port}"), "cluster_port");
+        check(&[], &format!("localhost:{port}"), "cluster_port");
+    }
+    for port in [
+        443, 2378, 5000, 6442, 8080, 8443, 10187, 10247, 10253, 10261,
+    ] {
+        check(&[], &format!("10.0.0.9:{port}"), "ok");
+    }
+    // host and port, and nothing less, open one
+    check(&["10.0.0.9:10250"], "10.0.0.9:10250", "ok");
+    check(&["10.0.0.9:10250"], "0x0a000009:10250", "ok");
+    check(&["10.0.0.9:10250"], "10.0.0.9:10255", "cluster_port");
+    check(&["10.0.0.9:10250"], "node.example:10250", "cluster_port");
+    check(&["10.0.0.9"], "10.0.0.9:10250", "cluster_port");
+    check(&["10.0.0.0/8"], "10.0.0.9:10250", "cluster_port");
+    check(&["10.0.0.9/32"], "10.0.0.9:10250", "cluster_port");
+    check(&["node.example"], "node.example:10250", "cluster_port");
+    check(&["node.example:10250"], "node.example:10250", "ok");
+    check(&["node.example:10250"], "10.0.0.9:10250", "cluster_port");
+}
+
+#[test]
+fn the_api_server_is_no_registry() {
+    let check = |allow: &[&str], endpoint: &str, address: &str, expected: &str| {
+        let (host, port) = endpoint.rsplit_once(':').unwrap();
+        let policy = Policy {
+            private: Private::All,
+            api_servers: vec![
+                ApiServer::new("10.96.0.1", 443),
+                ApiServer::new("[fd00::1]", 8443),
+                ApiServer::new("Api.Example.com.", 443),
+            ],
+            ..allowing(allow)
+        };
+        let contact = Contact::new(host, port.parse().unwrap(), true)
+            .with_api_server_at(vec!["93.184.216.34".parse().unwrap()]);
+        let judgement = policy
+            .judge_host(&contact)
+            .and_then(|()| policy.judge_address(&contact, address.parse().unwrap()));
+        assert_eq!(said(judgement), expected, "{allow:?} {endpoint} {address}");
+    };
+    // by address, in every spelling
+    check(&[], "10.96.0.1:443", "10.96.0.1", "api_server");
+    check(&[], "10.6291457:443", "10.96.0.1", "api_server");
+    check(&[], "[::ffff:10.96.0.1]:443", "10.96.0.1", "api_server");
+    check(&[], "[fd00::1]:8443", "fd00::1", "api_server");
+    check(&[], "10.96.0.1:5000", "10.96.0.1", "ok");
+    check(&[], "[fd00::1]:443", "fd00::1", "ok");
+    // by name
+    check(&[], "api.example.com:443", "93.184.216.35", "api_server");
+    check(&[], "API.example.com.:443", "93.184.216.35", "api_server");
+    check(&[], "api.example.com:5000", "93.184.216.35", "ok");
+    check(&[], "kubernetes:443", "10.96.0.2", "api_server");
+    check(&[], "kubernetes.default:443", "10.96.0.2", "api_server");
+    check(&[], "kubernetes.default.svc:443", "10.96.0.2", "api_server");
+    check(
+        &[],
+        "kubernetes.default.svc.a.b:443",
+        "10.96.0.2",
+        "api_server",
+    );
+    check(&[], "kubernetes.default.svcs:443", "10.96.0.2", "ok");
+    check(&[], "kubernetes.example.com:443", "10.96.0.2", "ok");
+    // by what any name resolves to
+    check(&[], "reg.example.com:443", "10.96.0.1", "api_server");
+    check(&[], "reg.example.com:443", "93.184.216.34", "api_server");
+    check(
+        &[],
+        "reg.example.com:443",
+        "::ffff:93.184.216.34",
+        "api_server",
+    );
+    check(&[], "reg.example.com:443", "93.184.216.35", "ok");
+    // host and port, and nothing less, open it
+    check(&["10.96.0.1:443"], "10.96.0.1:443", "10.96.0.1", "ok");
+    check(&["10.96.0.1"], "10.96.0.1:443", "10.96.0.1", "api_server");
+    check(&["10.0.0.0/8"], "10.96.0.1:443", "10.96.0.1", "api_server");
+    check(
+        &["reg.example.com:443"],
+        "reg.example.com:443",
+        "93.184.216.34",
+        "ok",
+    );
+    check(
+        &["reg.example.com"],
+        "reg.example.com:443",
+        "93.184.216.34",
+        "api_server",
+    );
+}
+
+#[test]
+fn only_a_name_with_the_port_of_the_contact_must_be_looked_up() {
+    let check = |host: &str, port, expected| {
+        let server = ApiServer::new(host, port);
+        let contact = Contact::new("registry.example.com", 443, false);
+        assert_eq!(server.name_beside(&contact), expected, "{host}:{port}");
+    };
+    check("Api.Example.com.", 443, Some("api.example.com"));
+    check("api.example.com", 6443, None);
+    check("10.96.0.1", 443, None);
+    check("[fd00::1]", 443, None);
+}
+
+#[test]
 fn private_addresses_are_for_registries_in_use() {
     let check = |private, in_use, expected: &str| {
         let policy = Policy {
