@@ -16,6 +16,7 @@ mod expiry;
 mod exporter;
 mod fairness;
 mod files;
+mod hostile;
 mod junit;
 mod keeper;
 mod keyring;

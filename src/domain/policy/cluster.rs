@@ -48,8 +48,9 @@ pub(super) fn is_api_server_name(host: &str) -> bool {
     ["kubernetes", "kubernetes.default"].contains(&host)
 }
 
-/// Ports of cluster components, on any host: nodes may have public addresses, no registry that
-/// anybody knows uses these, and a port needs no look-up, which behind a proxy we may not have.
+/// Ports of cluster components, on any host and in every mode: nodes may have public addresses, a
+/// docker config file may lie on a node, no registry that anybody knows uses these, and a port needs
+/// no look-up, which behind a proxy we may not have.
 ///
 /// k8s pkg/cluster/ports/ports.go, and kubernetes.io/docs/reference/networking/ports-and-protocols.
 /// Our own listeners are not among them: they speak plain HTTP, which nobody who is not listed is

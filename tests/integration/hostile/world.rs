@@ -19,7 +19,8 @@ use super::traps::{Behind, Traps, canonical};
 use crate::exporter;
 
 /// The API server's own name; nothing but that it is one keeps anybody from it.
-pub(super) const API_SERVER: &str = "api.cluster.test";
+const API_SERVER_NAME: &str = "api.cluster.test";
+pub(super) const API_SERVER: &str = "api.cluster.test:8001";
 const API_SERVER_AT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 20)), 8001);
 
 /// See the module.
@@ -38,7 +39,7 @@ impl World {
     pub(super) async fn start(rows: Vec<Row>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let api = cluster(&rows).await;
-        let at_name = format!("http://{API_SERVER}:{}", API_SERVER_AT.port());
+        let at_name = format!("http://{API_SERVER}");
         let kubeconfig = api.kubeconfig().replace(&api.url(), &at_name);
         std::fs::write(folder.path().join("kubeconfig"), kubeconfig).unwrap();
         let ca = Ca::new();
@@ -68,7 +69,7 @@ impl World {
         let ports = targets.chain(behind.keys()).map(SocketAddr::port).collect();
         let mut zones = rows::zones(&rows, &fronts);
         let own = Zone::Always(vec![API_SERVER_AT.ip()]);
-        zones.insert(API_SERVER.to_owned(), own);
+        zones.insert(API_SERVER_NAME.to_owned(), own);
         let traps = Traps::start(&ports, behind).await;
         let dns = Dns::start(zones, traps.watcher()).await;
         Self {
