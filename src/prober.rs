@@ -9,6 +9,7 @@ mod gate;
 mod ledger;
 mod look;
 mod own_quota;
+mod recheck;
 #[cfg(test)]
 mod tests;
 
@@ -68,6 +69,8 @@ pub struct Prober {
     /// Changed while their login was under way: looked at when it has ended, or each change would
     /// be one login more.
     held_over: HashSet<Group>,
+    /// Logins that a pull contradicts, to be asked when the pace has a place to spare.
+    rechecks: BTreeSet<Group>,
     own_quota: OwnQuota,
     ledger: Ledger,
     changes: Changes,
@@ -122,6 +125,7 @@ impl Prober {
             aside: Aside::default(),
             begun: HashMap::new(),
             held_over: HashSet::new(),
+            rechecks: BTreeSet::new(),
             own_quota: OwnQuota::default(),
             changes: Changes::default(),
             kept_house: DateTime::UNIX_EPOCH,
@@ -238,6 +242,7 @@ impl Prober {
         }
         self.take_demands(now);
         self.start_due(now);
+        self.recheck(now);
         self.ledger.work(now);
         self.send_written(now);
         self.keep_house(now);
@@ -264,6 +269,7 @@ impl Prober {
         let rhythm = self.rhythm();
         let (plans, gone, looks) = self.shared.update(|state| {
             let changes = state.cluster.changes();
+            recheck::note(state, &changes.pulls, &mut self.rechecks, now);
             let (mut plans, mut gone) = (Vec::new(), Vec::new());
             let mut looks = BTreeSet::new();
             let mut groups = mem::take(&mut self.held_over);
@@ -366,7 +372,8 @@ impl Prober {
     /// When there will be something to start; never while another process does it.
     fn next_due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let leads = *self.role.borrow() == Role::Leading;
-        let due = [self.schedule.next_due(now), self.ledger.due(now)];
+        let recheck = (!self.rechecks.is_empty()).then(|| self.schedule.recovered_at().max(now));
+        let due = [self.schedule.next_due(now), self.ledger.due(now), recheck];
         due.into_iter().flatten().min().filter(|_| leads)
     }
 

@@ -17,6 +17,7 @@ mod holder;
 mod inventory;
 mod mark;
 mod marking;
+mod pulls;
 mod quota_rows;
 mod registry_use;
 mod rows;
@@ -35,6 +36,7 @@ pub use change::*;
 pub use groups::{Changes, Group, Which};
 pub use inventory::{Held, Holding, Login};
 pub use mark::{Mark, misspelt};
+pub use pulls::Pull;
 
 use super::credential::{Credential, Credentials};
 use super::exchange::Manifest;
@@ -43,6 +45,7 @@ use super::image::Registry;
 use super::name::Names;
 use claims::Claims;
 use groups::Groups;
+use pulls::Progress;
 use secrets::Secret;
 use wiring::Wiring;
 
@@ -82,6 +85,7 @@ struct Pod {
     record: Record,
     namespace: Arc<str>,
     shape: claims::ShapeId,
+    progress: Progress,
 }
 
 #[derive(Debug)]

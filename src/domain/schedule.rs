@@ -322,6 +322,21 @@ impl Schedule {
             .min()
     }
 
+    /// Logins are due, and those before them have used more than the even pace: what starts now in
+    /// their stead makes them wait longer. Where a registry that hangs keeps them, the pace recovers.
+    pub fn is_behind(&self, now: DateTime<Utc>) -> bool {
+        let is_due = |lane: &Lane| {
+            let is_held = lane.held_until.is_some_and(|until| until > now);
+            !is_held && lane.logins.first().is_some_and(|at| at <= now)
+        };
+        self.pace > now && self.lanes.values().any(is_due)
+    }
+
+    /// When it is behind no more, if nothing starts before.
+    pub fn recovered_at(&self) -> DateTime<Utc> {
+        self.pace
+    }
+
     /// When a job that waits starts at the earliest; `None` when it does not wait.
     pub fn planned_for(&self, job: &Job) -> Option<DateTime<Utc>> {
         let Planned::At(at) = *self.planned.get(job)? else {

@@ -16,6 +16,7 @@ use super::exchange::{Manifest, NetworkFault, Step};
 use super::image::Registry;
 use super::outcome::{self, Finding, Judgement, Outcome, Situation};
 use super::provider::Provider;
+use super::pulls::Pulls;
 
 /// A refused login is asked again after this, then after that, then always after the last
 /// (docs/promises.md): the first is the confirmation.
@@ -322,6 +323,8 @@ pub struct Verdicts {
     registries: HashMap<Registry, RegistryStanding>,
     /// What stands behind refused logins and is public.
     pub anonymous: Anonymous,
+    /// What was asked because pods pulled.
+    pub pulls: Pulls,
 }
 
 impl Verdicts {
@@ -341,6 +344,7 @@ impl Verdicts {
     /// The credential is gone, and with it what was said of it.
     pub fn forget(&mut self, group: &Group) {
         self.groups.remove(group);
+        self.pulls.forget(group);
     }
 
     /// A registry.

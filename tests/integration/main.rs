@@ -27,6 +27,7 @@ mod memory;
 mod metrics;
 mod prober;
 mod prometheus;
+mod pulls;
 mod real_api_server;
 mod real_registry;
 mod real_tls;

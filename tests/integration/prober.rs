@@ -68,6 +68,11 @@ impl World {
         })
     }
 
+    /// What it knows, for whoever brings its objects.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Every list has come in.
     pub(super) fn settle(&self) {
         self.shared.update(|state| state.cluster.settle());

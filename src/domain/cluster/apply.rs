@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::claims::{Claim, ShapeId};
 use super::groups::Groups;
 use super::mark::Mark;
+use super::pulls::Progress;
 use super::secrets::{self, Secret};
 use super::wiring::{By, Wiring};
 use super::{
@@ -24,6 +25,7 @@ impl Cluster {
         let shape = self.claims.acquire(pod, mark, names, |claim| {
             link(claim, secrets, groups, pod.created);
         });
+        let progress = self.progress_of(pod, shape);
         for name in self.claims.secrets_named(shape) {
             self.rewire(&name, |wiring| wiring.named_by(&name, By::Pod, mark, 1));
         }
@@ -33,10 +35,27 @@ impl Cluster {
                 record,
                 namespace,
                 shape,
+                progress,
             },
         ) {
             self.release_shape(before.shape);
         }
+    }
+
+    /// How far its containers have come; notes what they pulled on the way. With another image a
+    /// pod begins anew.
+    fn progress_of(&mut self, pod: &PodSeen, shape: ShapeId) -> Progress {
+        let before = self.pods.get(&pod.uid);
+        let Some(before) = before.filter(|before| before.shape == shape) else {
+            return Progress::of(&pod.containers);
+        };
+        let mut progress = before.progress;
+        for container in progress.advance(&pod.containers) {
+            if let Some(claim) = self.claims.of_image(shape, &container.image) {
+                self.groups.pulled(&claim.image, &claim.candidates);
+            }
+        }
+        progress
     }
 
     pub(super) fn delete_pod(&mut self, uid: Uid) {

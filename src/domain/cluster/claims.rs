@@ -177,6 +177,14 @@ impl Claims {
         distinct_names(&shape.key.namespace, &shape.key.secrets)
     }
 
+    /// The claim that a pod of this shape makes for an image, as written.
+    pub(super) fn of_image(&self, id: ShapeId, image: &str) -> Option<&Claim> {
+        let image = Reference::parse(image).ok()?;
+        let claims = self.shapes.get(id)?.claims.iter();
+        let mut claims = claims.filter_map(|claim| self.claims.get(*claim));
+        claims.find(|claim| *claim.image == image)
+    }
+
     /// The claims that name a Secret.
     pub(super) fn naming(&self, secret: &Named) -> Vec<ClaimId> {
         self.by_secret

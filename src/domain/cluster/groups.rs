@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Created;
 use super::caps::{Caps, Flips};
 use super::holder::{Candidate, Hold, Holder};
+use super::pulls::Pull;
 use super::registry_use::RegistryUse;
 use crate::domain::credential::CredentialId;
 use crate::domain::exchange::Manifest;
@@ -42,6 +43,8 @@ pub struct Changes {
     pub groups: Vec<Group>,
     /// Registries that are to be pinged, or looked at without a credential, from now on or no more.
     pub registries: Vec<Registry>,
+    /// What pods have pulled, each alike once.
+    pub pulls: Vec<Pull>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +68,7 @@ pub(super) struct Groups {
     registries: HashMap<Registry, RegistryUse>,
     changed: HashSet<Group>,
     changed_registries: HashSet<Registry>,
+    pulls: HashSet<Pull>,
 }
 
 impl Groups {
@@ -93,11 +97,13 @@ impl Groups {
         Changes {
             groups: self.changed.drain().collect(),
             registries: self.changed_registries.drain().collect(),
+            pulls: self.pulls.drain().collect(),
         }
     }
 
     pub(super) fn has_changes(&self) -> bool {
-        !self.changed.is_empty() || !self.changed_registries.is_empty()
+        let are_wanted = !self.changed.is_empty() || !self.changed_registries.is_empty();
+        are_wanted || !self.pulls.is_empty()
     }
 
     pub(super) fn wants(&self, group: &Group) -> bool {
@@ -283,6 +289,15 @@ impl Groups {
                 hold.claims = hold.claims.saturating_sub(1);
             });
         }
+    }
+
+    /// A pod pulled this image just now.
+    pub(super) fn pulled(&mut self, image: &Reference, candidates: &[Candidate]) {
+        let candidates = candidates.iter().map(|one| group_of(image, one));
+        self.pulls.insert(Pull {
+            registry: image.registry().clone(),
+            candidates: candidates.collect(),
+        });
     }
 
     /// Changes why a holder holds, and all that follows from it: its namespace's places, the holder

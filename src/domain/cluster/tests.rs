@@ -2,6 +2,7 @@
 
 mod caps;
 mod marks;
+mod pulls;
 
 use std::collections::{BTreeMap, BTreeSet};
 

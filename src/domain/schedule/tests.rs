@@ -243,3 +243,34 @@ fn namespaces_that_come_and_go_leave_nothing_behind() {
     let remembered = schedule.served.len();
     assert!(remembered <= 64, "{remembered} namespaces");
 }
+
+#[test]
+fn it_is_behind_while_what_is_due_has_to_wait_for_the_pace() {
+    let mut schedule = Schedule::new(10);
+    let (own, others) = (logins("ghcr.io", 30), logins("quay.io", 15));
+    assert!(!schedule.is_behind(at(0)));
+    own.iter().for_each(|job| schedule.hasten(job, at(0)));
+    assert!(!schedule.is_behind(at(0)), "the whole burst is there");
+    assert_eq!(schedule.take_due(at(0)).len(), 10);
+    assert!(schedule.is_behind(at(0)), "its registry keeps the rest");
+    assert_eq!(schedule.recovered_at(), at(2));
+    assert!(!schedule.is_behind(at(2)), "and has nothing to wait for");
+
+    others.iter().for_each(|job| schedule.hasten(job, at(3)));
+    assert_eq!(schedule.take_due(at(3)).len(), 10);
+    schedule.hold(&registry("ghcr.io"), at(60), at(3));
+    schedule.hold(&registry("quay.io"), at(60), at(3));
+    assert!(!schedule.is_behind(at(3)), "both want quiet");
+}
+
+#[test]
+fn it_is_not_behind_with_what_comes_later() {
+    let mut schedule = Schedule::new(usize::MAX);
+    let jobs = logins("ghcr.io", 21);
+    let (now, later) = jobs.split_at(20);
+    now.iter().for_each(|job| schedule.hasten(job, at(0)));
+    later.iter().for_each(|job| schedule.hasten(job, at(1)));
+    assert_eq!(schedule.take_due(at(0)).len(), 20);
+    assert!(!schedule.is_behind(at(0)));
+    assert!(schedule.is_behind(at(1)));
+}

@@ -1,0 +1,173 @@
+//! What the pulls of pods say against our own answers: a login that is refused here works on a node.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::cluster::{Group, Pull};
+use super::verdict::{Verdict, Verdicts};
+
+/// A login that was asked for because of a pull and refused again did not make it: the node has
+/// another credential, and pulls are no reason to ask for so long. A refusal more in a day is what
+/// the account's places can spare.
+const UNEXPLAINED: TimeDelta = TimeDelta::hours(24);
+
+/// Which logins were asked for because of pulls, and when.
+#[derive(Debug, Default)]
+pub struct Pulls {
+    rechecked: HashMap<Group, DateTime<Utc>>,
+}
+
+impl Pulls {
+    /// The login is asked for because of a pull.
+    pub fn recheck(&mut self, group: &Group, now: DateTime<Utc>) {
+        self.rechecked.insert(group.clone(), now);
+    }
+
+    /// The credential is gone.
+    pub fn forget(&mut self, group: &Group) {
+        self.rechecked.remove(group);
+    }
+
+    /// Whether the login was asked for because of a pull since it is refused, and not long ago.
+    fn was_in_vain(&self, group: &Group, verdict: &Verdict, now: DateTime<Utc>) -> bool {
+        let at = self.rechecked.get(group);
+        at.is_some_and(|at| {
+            let is_of_this_refusal = verdict.first_rejected().is_none_or(|first| *at >= first);
+            is_of_this_refusal && *at + UNEXPLAINED > now
+        })
+    }
+}
+
+/// The logins that are shown as refused and that a pull contradicts. None where another of its
+/// credentials works, and explains it. A first refusal is left to its confirmation, a matter of
+/// minutes: nothing is said yet that could be wrong.
+pub fn contradicted(verdicts: &Verdicts, pull: &Pull, now: DateTime<Utc>) -> Vec<Group> {
+    let verdict = |group: &Group| verdicts.of(group);
+    let works = |group: &Group| verdict(group).is_some_and(Verdict::is_proven);
+    if pull.candidates.iter().any(works) {
+        return Vec::new();
+    }
+    let is_news = |group: &&Group| {
+        verdict(group).is_some_and(|verdict| {
+            let is_shown = verdict.is_refused() && verdict.works() == Some(false);
+            is_shown && !verdicts.pulls.was_in_vain(group, verdict, now)
+        })
+    };
+    pull.candidates.iter().filter(is_news).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::budget::Remembered;
+    use crate::domain::credential::{Credential, Credentials};
+    use crate::domain::image::Registry;
+    use crate::domain::outcome::{Finding, Judgement, Outcome};
+    use crate::domain::provider::Provider;
+
+    fn minute(number: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(number)
+    }
+
+    fn groups(count: usize) -> Vec<Group> {
+        let mut credentials = Credentials::default();
+        let group = |n: usize| Group {
+            registry: Registry::from_domain("r.example.com"),
+            credential: credentials.intern(Credential::basic(b"ada", n.to_string().as_bytes())),
+        };
+        (0..count).map(group).collect()
+    }
+
+    fn pull(groups: &[Group]) -> Pull {
+        Pull {
+            registry: Registry::from_domain("r.example.com"),
+            candidates: groups.to_vec(),
+        }
+    }
+
+    /// Refused so often, first at minute 0.
+    fn refuse(verdicts: &mut Verdicts, group: &Group, times: u32) {
+        verdicts.entry(group).remember(&Remembered {
+            first: minute(0),
+            last: minute(5),
+            times,
+            is_certain: true,
+        });
+    }
+
+    fn answer(verdicts: &mut Verdicts, group: &Group, outcome: Outcome, now: DateTime<Utc>) {
+        let judgement = Judgement {
+            provider: Provider::Unknown,
+            ping: Outcome::Ok,
+            up: true,
+            login: Some(Finding::plain(outcome)),
+            manifests: Vec::new(),
+            steps: Vec::new(),
+            retry_after: None,
+            quotas: Vec::new(),
+            fault: None,
+        };
+        verdicts.entry(group).record(&judgement, now);
+    }
+
+    #[test]
+    fn a_pull_contradicts_what_is_shown_as_refused_and_nothing_else() {
+        let (groups, mut verdicts) = (groups(4), Verdicts::default());
+        refuse(&mut verdicts, &groups[0], 2);
+        refuse(&mut verdicts, &groups[1], 1);
+        answer(&mut verdicts, &groups[2], Outcome::Timeout, minute(5));
+        let found = contradicted(&verdicts, &pull(&groups), minute(40));
+        assert_eq!(found, groups[..1]);
+    }
+
+    #[test]
+    fn a_login_that_works_explains_the_pull() {
+        let (groups, mut verdicts) = (groups(2), Verdicts::default());
+        refuse(&mut verdicts, &groups[0], 2);
+        answer(&mut verdicts, &groups[1], Outcome::Ok, minute(5));
+        assert_eq!(
+            contradicted(&verdicts, &pull(&groups), minute(40)),
+            Vec::<Group>::new()
+        );
+        assert_eq!(
+            contradicted(&verdicts, &pull(&groups[..1]), minute(40)),
+            groups[..1]
+        );
+        // It worked once and is refused now: it explains nothing any more.
+        answer(&mut verdicts, &groups[1], Outcome::Unauthorized, minute(30));
+        assert_eq!(
+            contradicted(&verdicts, &pull(&groups), minute(40)),
+            groups[..1]
+        );
+    }
+
+    #[test]
+    fn what_was_asked_for_in_vain_is_left_alone_for_a_day_or_until_it_has_worked() {
+        let (groups, mut verdicts) = (groups(1), Verdicts::default());
+        refuse(&mut verdicts, &groups[0], 2);
+        let is_news = |verdicts: &Verdicts, at| {
+            let found = contradicted(verdicts, &pull(&groups), minute(at));
+            !found.is_empty()
+        };
+        assert!(is_news(&verdicts, 40));
+        verdicts.pulls.recheck(&groups[0], minute(40));
+        answer(&mut verdicts, &groups[0], Outcome::Unauthorized, minute(40));
+        assert!(!is_news(&verdicts, 41));
+        assert!(!is_news(&verdicts, 40 + 24 * 60 - 1));
+        assert!(is_news(&verdicts, 40 + 24 * 60));
+
+        answer(&mut verdicts, &groups[0], Outcome::Ok, minute(50));
+        answer(&mut verdicts, &groups[0], Outcome::Unauthorized, minute(60));
+        answer(&mut verdicts, &groups[0], Outcome::Unauthorized, minute(65));
+        assert!(is_news(&verdicts, 70), "another refusal");
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten() {
+        let (groups, mut verdicts) = (groups(1), Verdicts::default());
+        verdicts.pulls.recheck(&groups[0], minute(0));
+        verdicts.forget(&groups[0]);
+        assert!(verdicts.pulls.rechecked.is_empty());
+    }
+}
