@@ -9,7 +9,7 @@ mod gate;
 mod ledger;
 mod look;
 mod own_quota;
-mod recheck;
+mod pulled;
 #[cfg(test)]
 mod tests;
 
@@ -269,7 +269,7 @@ impl Prober {
         let rhythm = self.rhythm();
         let (plans, gone, looks) = self.shared.update(|state| {
             let changes = state.cluster.changes();
-            recheck::note(state, &changes.pulls, &mut self.rechecks, now);
+            pulled::note(state, &changes.pulls, &mut self.rechecks, now);
             let (mut plans, mut gone) = (Vec::new(), Vec::new());
             let mut looks = BTreeSet::new();
             let mut groups = mem::take(&mut self.held_over);
@@ -577,7 +577,9 @@ impl Prober {
         let is_back = self.shared.update(|state| {
             state.quotas.told_anonymously(registry, judgement, now);
             state.verdicts.saw(registry, &exchange.certificates, now);
-            state.verdicts.pinged(registry, judgement)
+            let is_back = state.verdicts.pinged(registry, judgement);
+            pulled::look_up(state, registry);
+            is_back
         });
         // A certificate that was renewed for another name is news, although both times it is `tls`.
         if (before.last_ping, before.fault) != (Some(judgement.ping), judgement.fault) {
@@ -635,13 +637,15 @@ impl Prober {
             let verdict = state.verdicts.entry(group);
             let before = verdict.last_login();
             verdict.record(judgement, now);
+            let pause = verdict
+                .pause_after_refusal(probe.confirm_after)
+                .or_else(|| verdict.pause_after_silence());
+            pulled::look_up(state, &group.registry);
             (
                 before,
                 holder,
                 expires,
-                verdict
-                    .pause_after_refusal(probe.confirm_after)
-                    .or_else(|| verdict.pause_after_silence()),
+                pause,
                 state.quotas.login_waits(group, now),
             )
         });

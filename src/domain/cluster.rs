@@ -25,6 +25,7 @@ mod secrets;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod vantage;
 mod wiring;
 
 use std::collections::HashMap;

@@ -1,24 +1,53 @@
-//! What the pulls of pods say against our own answers: a login that is refused here works on a node.
+//! What the pulls of pods say against our own answers: a login that is refused here works on a node,
+//! or nodes reach a registry that tells us nothing.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cluster::{Group, Pull};
+use super::image::Registry;
 use super::verdict::{Verdict, Verdicts};
+
+/// How long a pull says that nodes reach its registry (docs/metrics.md,
+/// `regcred_registry_vantage_blind`).
+const RECENT: TimeDelta = TimeDelta::hours(1);
 
 /// A login that was asked for because of a pull and refused again did not make it: the node has
 /// another credential, and pulls are no reason to ask for so long. A refusal more in a day is what
 /// the account's places can spare.
 const UNEXPLAINED: TimeDelta = TimeDelta::hours(24);
 
-/// Which logins were asked for because of pulls, and when.
+/// Which logins were asked for because of pulls, and when; what was pulled behind our back.
 #[derive(Debug, Default)]
 pub struct Pulls {
+    unseen: HashMap<Registry, DateTime<Utc>>,
     rechecked: HashMap<Group, DateTime<Utc>>,
 }
 
 impl Pulls {
+    /// A pod pulled while we got no conclusive answer from there. One before does not count: until a
+    /// registry goes down, pods pull from it.
+    pub fn went_unseen(&mut self, registry: &Registry, now: DateTime<Utc>) {
+        self.unseen.insert(registry.clone(), now);
+    }
+
+    /// The registry tells us something again.
+    pub fn is_seen(&mut self, registry: &Registry) {
+        self.unseen.remove(registry);
+    }
+
+    /// Something was pulled since the registry told us something.
+    pub fn has_unseen(&self, registry: &Registry) -> bool {
+        self.unseen.contains_key(registry)
+    }
+
+    /// The same within the last hour.
+    pub fn has_recent_unseen(&self, registry: &Registry, now: DateTime<Utc>) -> bool {
+        let last = self.unseen.get(registry);
+        last.is_some_and(|last| *last + RECENT > now)
+    }
+
     /// The login is asked for because of a pull.
     pub fn recheck(&mut self, group: &Group, now: DateTime<Utc>) {
         self.rechecked.insert(group.clone(), now);
@@ -62,7 +91,6 @@ mod tests {
     use super::*;
     use crate::domain::budget::Remembered;
     use crate::domain::credential::{Credential, Credentials};
-    use crate::domain::image::Registry;
     use crate::domain::outcome::{Finding, Judgement, Outcome};
     use crate::domain::provider::Provider;
 
@@ -169,5 +197,22 @@ mod tests {
         verdicts.pulls.recheck(&groups[0], minute(0));
         verdicts.forget(&groups[0]);
         assert!(verdicts.pulls.rechecked.is_empty());
+    }
+
+    #[test]
+    fn a_pull_behind_our_back_counts_for_an_hour_or_until_we_see() {
+        let (registry, mut verdicts) = (Registry::from_domain("r.example"), Verdicts::default());
+        let counts =
+            |verdicts: &Verdicts, at| verdicts.pulls.has_recent_unseen(&registry, minute(at));
+        assert!(!counts(&verdicts, 0));
+        verdicts.pulls.went_unseen(&registry, minute(0));
+        assert!(counts(&verdicts, 59) && !counts(&verdicts, 60));
+        verdicts.pulls.went_unseen(&registry, minute(30));
+        assert!(counts(&verdicts, 89));
+        verdicts.pulls.is_seen(&registry);
+        assert!(!counts(&verdicts, 31) && !verdicts.pulls.has_unseen(&registry));
+        verdicts.pulls.went_unseen(&registry, minute(40));
+        verdicts.forget_registry(&registry);
+        assert!(!verdicts.pulls.has_unseen(&registry), "it is gone");
     }
 }

@@ -255,6 +255,9 @@ pub struct RegistryRow {
     pub registry: Registry,
     /// It answers `/v2/` in the registry protocol; `None` before the first ping.
     pub up: Option<bool>,
+    /// Pods pulled from it within the last hour, and we get no conclusive answer; `None` where we do
+    /// not ask it.
+    pub is_vantage_blind: Option<bool>,
     /// What its hosts showed, each host once.
     pub certificates: Vec<Certificate>,
     /// A login waits since the account's or the registry's refusals are used up.

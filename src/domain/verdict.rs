@@ -205,6 +205,13 @@ impl Verdict {
         &self.steps
     }
 
+    /// The newest conversation told nothing of the login, nor of what stands behind it.
+    pub fn is_blind(&self) -> bool {
+        let tells = |(_, outcome, _): &(Step, Outcome, _)| outcome.is_conclusive();
+        let mut beyond = self.steps.iter().filter(|(step, ..)| *step != Step::Ping);
+        !beyond.any(tells) && self.steps.last().is_some_and(|last| !tells(last))
+    }
+
     /// The newest conversation.
     pub fn last_run(&self) -> Option<DateTime<Utc>> {
         self.last_run
@@ -323,7 +330,7 @@ pub struct Verdicts {
     registries: HashMap<Registry, RegistryStanding>,
     /// What stands behind refused logins and is public.
     pub anonymous: Anonymous,
-    /// What was asked because pods pulled.
+    /// What pods that pull say against all this.
     pub pulls: Pulls,
 }
 
@@ -350,6 +357,11 @@ impl Verdicts {
     /// A registry.
     pub fn registry(&self, registry: &Registry) -> RegistryStanding {
         self.registries.get(registry).cloned().unwrap_or_default()
+    }
+
+    /// The outcome of a registry's newest ping.
+    pub fn last_ping(&self, registry: &Registry) -> Option<Outcome> {
+        self.registries.get(registry)?.last_ping
     }
 
     /// Takes in an anonymous ping; true when the registry has just come back.
@@ -386,5 +398,6 @@ impl Verdicts {
     /// Nobody names the registry any more.
     pub fn forget_registry(&mut self, registry: &Registry) {
         self.registries.remove(registry);
+        self.pulls.is_seen(registry);
     }
 }

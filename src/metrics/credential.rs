@@ -83,6 +83,11 @@ pub(super) const UP: Family = family(
     "1 if the registry answers an anonymous ping in the registry protocol, whatever it says",
 );
 
+const VANTAGE: Family = family(
+    "registry_vantage_blind",
+    "1 while pods pull from the registry and the exporter gets no conclusive answer from it",
+);
+
 /// What is told by Secret, key and registry.
 pub(super) fn credentials(page: &mut Page<'_>, rows: &[&CredentialRow]) -> fmt::Result {
     let told = rows.iter().filter(|row| row.mark != Some(Mark::Ignored));
@@ -199,6 +204,13 @@ pub(super) fn registries(page: &mut Page<'_>, rows: &[&RegistryRow]) -> fmt::Res
     page.gauges(
         UP,
         up.map(|(registry, up)| ([("registry", registry)], u64::from(up))),
+    )?;
+    let vantage = rows
+        .iter()
+        .filter_map(|row| Some((row.registry.as_str(), row.is_vantage_blind?)));
+    page.gauges(
+        VANTAGE,
+        vantage.map(|(registry, blind)| ([("registry", registry)], u64::from(blind))),
     )?;
     page.gauges(
         EXHAUSTED,

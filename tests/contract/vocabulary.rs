@@ -232,6 +232,7 @@ fn one_of_everything() -> Snapshot {
                 is_budget_exhausted: true,
                 registry,
                 up: Some(true),
+                is_vantage_blind: Some(true),
                 certificates: vec![Certificate {
                     host: "registry.example.com:443".into(),
                     validity: Validity {

@@ -70,6 +70,7 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_registry_certificate_not_before_timestamp_seconds", "gauge", "host registry"),
     ("regcred_registry_requests", "counter", "code registry step"),
     ("regcred_registry_up", "gauge", "registry"),
+    ("regcred_registry_vantage_blind", "gauge", "registry"),
     ("regcred_secret_fault", "gauge", "effect fault secret_name secret_namespace"),
     ("regcred_secret_last_change_timestamp_seconds", "gauge", "secret_name secret_namespace"),
     ("regcred_watch_forbidden", "gauge", "resource"),
@@ -221,6 +222,7 @@ fn registry(name: &str) -> RegistryRow {
         registry: Registry::from_domain(name),
         is_budget_exhausted: false,
         up: Some(true),
+        is_vantage_blind: Some(false),
         certificates: vec![certificate(&format!("{name}:443"))],
     }
 }

@@ -177,9 +177,12 @@ impl World {
 
     /// A series without labels, as /metrics has it.
     pub(super) fn series(&self, name: &str) -> Option<f64> {
-        let mut text = String::new();
-        self.metrics.encode(&mut text).unwrap();
-        Page::parse(&text).value(name, &[])
+        Page::parse(&self.page()).value(name, &[])
+    }
+
+    /// A series of this registry alone.
+    pub(super) fn series_of(&self, name: &str, registry: &Registry) -> Option<f64> {
+        Page::parse(&self.page()).value(name, &[("registry", registry.host())])
     }
 
     /// The outcome of a step, by the label's spelling.

@@ -1,5 +1,7 @@
-//! What pulls of pods do to logins: Pods of a stand-in cluster come through the real watches, the
-//! registry is a real socket and counts, the clock is set by hand.
+//! What pulls of pods do to logins, and to our own sight.
+//!
+//! Pods of a stand-in cluster come through the real watches, the registry is a real socket and
+//! counts, the clock is set by hand.
 
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use regcred_exporter::kubernetes::watch::{Sink, Watcher};
 use regcred_stand_ins::api_server::ApiServer;
 use regcred_stand_ins::eventually;
 use regcred_stand_ins::objects::{PodBuilder, docker_config, pod, pull_secret};
-use regcred_stand_ins::registry::{Behaviour, Registry};
+use regcred_stand_ins::registry::{Answer, Behaviour, Registry, Step};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -166,6 +168,70 @@ async fn a_container_that_restarts_a_hundred_times_costs_no_login_more() {
     rig.world.pass(TimeDelta::hours(17)).await;
     let refused = rig.registry.refused_logins("bot");
     assert!((7..=8).contains(&refused), "{refused}");
+}
+
+const VANTAGE: &str = "regcred_registry_vantage_blind";
+
+#[tokio::test]
+async fn a_registry_that_nodes_reach_and_we_do_not_is_a_fact_about_us() {
+    let mut rig = Rig::start().await;
+    rig.registry.set_password("bot", "mended");
+    let pull = async |rig: &mut Rig, mark| {
+        rig.api.apply(rig.pod().waiting("ErrImagePull", "timeout"));
+        rig.api.apply(rig.pod().running());
+        rig.caught_up(mark).await;
+        rig.world.step().await;
+    };
+    let blind = |rig: &Rig| rig.world.series_of(VANTAGE, &rig.registry);
+    rig.world.pass(TimeDelta::minutes(2)).await;
+    pull(&mut rig, 1).await;
+    assert_eq!(blind(&rig), Some(0.0));
+
+    rig.registry.stop().await;
+    rig.world.pass(TimeDelta::minutes(2)).await;
+    assert_eq!(
+        rig.world.series_of("regcred_registry_up", &rig.registry),
+        Some(0.0)
+    );
+    assert_eq!(blind(&rig), Some(0.0), "it may be down for everybody");
+    pull(&mut rig, 2).await;
+    assert_eq!(blind(&rig), Some(1.0));
+    assert_eq!(
+        rig.world.credential("a").valid,
+        Some(true),
+        "nothing about the pods"
+    );
+    rig.world.pass(TimeDelta::minutes(61)).await;
+    assert_eq!(blind(&rig), Some(0.0), "nobody knows any more");
+    pull(&mut rig, 3).await;
+    assert_eq!(blind(&rig), Some(1.0));
+
+    rig.registry.start_again().await;
+    rig.world.pass(TimeDelta::minutes(2)).await;
+    assert_eq!(blind(&rig), Some(0.0));
+    rig.registry.stop().await;
+    rig.world.pass(TimeDelta::minutes(2)).await;
+    assert_eq!(blind(&rig), Some(0.0), "what was pulled before is over");
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_nodes_reach_and_we_do_not_is_the_same() {
+    let mut rig = Rig::start().await;
+    rig.registry.set_password("bot", "mended");
+    rig.world.pass(TimeDelta::minutes(1)).await;
+    rig.registry.answer(Step::Token, Answer::status(503));
+    rig.world.pass(TimeDelta::minutes(25)).await;
+    assert_eq!(
+        rig.world.series_of("regcred_registry_up", &rig.registry),
+        Some(1.0)
+    );
+    rig.api.apply(rig.pod().running());
+    rig.caught_up(1).await;
+    rig.world.step().await;
+    assert_eq!(rig.world.series_of(VANTAGE, &rig.registry), Some(1.0));
+    rig.registry.clear_answers();
+    rig.world.pass(TimeDelta::minutes(25)).await;
+    assert_eq!(rig.world.series_of(VANTAGE, &rig.registry), Some(0.0));
 }
 
 fn uid(text: &str) -> Uid {

@@ -46,7 +46,7 @@ impl Cluster {
             } else {
                 Vec::new()
             },
-            registries: self.registry_rows(verdicts),
+            registries: self.registry_rows(verdicts, now),
             quotas: self.quota_rows(verdicts, quotas, &labels, now),
             objects: self.object_counts(),
         })
@@ -245,7 +245,7 @@ impl Cluster {
         rows
     }
 
-    fn registry_rows(&self, verdicts: &Verdicts) -> Vec<RegistryRow> {
+    fn registry_rows(&self, verdicts: &Verdicts, now: DateTime<Utc>) -> Vec<RegistryRow> {
         let waits = |group: &&Group| {
             let verdict = self.verdict(verdicts, group);
             verdict.and_then(Verdict::waits) == Some(Waits::ForBudget)
@@ -259,6 +259,7 @@ impl Cluster {
                 RegistryRow {
                     registry: registry.clone(),
                     up: standing.up,
+                    is_vantage_blind: self.vantage(registry, verdicts, now),
                     is_budget_exhausted: exhausted.contains(registry),
                     certificates: standing.certificates.by_host(),
                 }

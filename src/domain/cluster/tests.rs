@@ -3,6 +3,7 @@
 mod caps;
 mod marks;
 mod pulls;
+mod vantage;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,7 +16,7 @@ impl World {
         self
     }
 
-    fn page(&self) -> String {
+    pub(super) fn page(&self) -> String {
         let mut page = String::new();
         self.metrics.encode(&mut page).unwrap();
         page

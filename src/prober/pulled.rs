@@ -1,8 +1,9 @@
-//! Logins that a pull contradicts: refused here, and a pod pulled with the Secret all the same.
+//! What pods that pull are to us: they contradict logins that are refused here, and they reach
+//! registries that tell us nothing.
 //!
-//! They are asked at once, and yet behind all others: a whole registry that is mended lets many pods
-//! go at one time, and whoever waits for a first verdict waits no longer for that. Each passes the
-//! gate as any login does.
+//! Such logins are asked at once, and yet behind all others: a whole registry that is mended lets
+//! many pods go at one time, and whoever waits for a first verdict waits no longer for that. Each
+//! passes the gate as any login does.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +11,25 @@ use chrono::{DateTime, Utc};
 
 use super::Prober;
 use crate::domain::cluster::{Group, Pull};
+use crate::domain::image::Registry;
 use crate::domain::pulls;
 use crate::domain::schedule::Job;
 use crate::state::State;
 
 /// Takes in what pods pulled.
 pub(super) fn note(
-    state: &State,
+    state: &mut State,
     pulls: &[Pull],
     rechecks: &mut BTreeSet<Group>,
     now: DateTime<Utc>,
 ) {
+    let registries: BTreeSet<&Registry> = pulls.iter().map(|pull| &pull.registry).collect();
+    for registry in registries {
+        let (cluster, verdicts) = (&state.cluster, &mut state.verdicts);
+        if cluster.wants_registry(registry) && cluster.is_blind_to(registry, verdicts) {
+            verdicts.pulls.went_unseen(registry, now);
+        }
+    }
     for pull in pulls {
         let refused = pulls::contradicted(&state.verdicts, pull, now);
         rechecks.extend(
@@ -28,6 +37,16 @@ pub(super) fn note(
                 .into_iter()
                 .filter(|group| state.cluster.wants(group)),
         );
+    }
+}
+
+/// A registry has answered: once that tells something, what was pulled before is not unseen.
+pub(super) fn look_up(state: &mut State, registry: &Registry) {
+    // Seldom so, and then every login of the registry is looked at.
+    if state.verdicts.pulls.has_unseen(registry)
+        && !state.cluster.is_blind_to(registry, &state.verdicts)
+    {
+        state.verdicts.pulls.is_seen(registry);
     }
 }
 
