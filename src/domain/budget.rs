@@ -119,7 +119,7 @@ pub struct Login<'a> {
 /// There is no place for a login now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shortage {
-    /// When there will be one, unless an answer gives one back before.
+    /// When to ask again: when there will be one, or may be where others are in the way.
     pub until: DateTime<Utc>,
     /// Who has taken it.
     pub by: Taken,
@@ -342,10 +342,11 @@ impl Budget {
         };
         Rank {
             standing: login.standing,
-            stage: match times {
-                0 => Stage::New,
-                1 => Stage::Unconfirmed,
-                _ => Stage::Confirmed,
+            stage: match (times, login.first_rejected) {
+                (0, _) => Stage::New,
+                // What is remembered is the entry's, and its bytes may have been corrected since.
+                (1, _) | (_, None) => Stage::Unconfirmed,
+                (_, Some(_)) => Stage::Confirmed,
             },
             refused,
         }

@@ -194,35 +194,88 @@ fn what_was_never_refused_goes_before_what_was() {
     assert_eq!(next, [good]);
 }
 
-/// Twenty stale copies, every one of which asks whenever it is told to: in a day eight are refused.
+/// Copies of one account's password, each of which asks whenever it is told to.
+struct Copies {
+    groups: Vec<Group>,
+    holders: Vec<String>,
+    next: Vec<DateTime<Utc>>,
+    first: Vec<Option<DateTime<Utc>>>,
+    times: Vec<u32>,
+}
+
+impl Copies {
+    fn of(world: &mut World, count: usize) -> Self {
+        let group = |n: usize| world.group("r.example.com", "ada", &n.to_string());
+        Self {
+            groups: (0..count).map(group).collect(),
+            holders: (0..count).map(|n| format!("ns-{n}/pull#r")).collect(),
+            next: vec![start(); count],
+            first: vec![None; count],
+            times: vec![0; count],
+        }
+    }
+
+    /// Other bytes in the same entry: another credential, asked for at once.
+    fn change(&mut self, n: usize, world: &mut World) {
+        self.groups[n] = world.group("r.example.com", "ada", "corrected");
+        (self.next[n], self.first[n], self.times[n]) = (world.now, None, 0);
+    }
+
+    fn pass(&mut self, time: TimeDelta, world: &mut World) {
+        let end = world.now + time;
+        while world.now < end {
+            for n in 0..self.groups.len() {
+                if self.next[n] <= world.now {
+                    self.ask(n, world);
+                }
+            }
+            world.pass(TimeDelta::minutes(1));
+        }
+    }
+
+    fn ask(&mut self, n: usize, world: &mut World) {
+        let login = Login {
+            group: &self.groups[n],
+            account: &world.accounts[&self.groups[n]],
+            holders: &self.holders[n..=n],
+            standing: Standing::Unproven,
+            first_rejected: self.first[n],
+        };
+        self.next[n] = match world.budget.enter(&login, world.now) {
+            Ok(id) => {
+                world.budget.answered(id, Toll::Refused, world.now);
+                self.first[n].get_or_insert(world.now);
+                self.times[n] += 1;
+                world.now + TimeDelta::minutes(if self.times[n] == 1 { 5 } else { 60 })
+            }
+            Err(shortage) => shortage.until,
+        };
+    }
+}
+
 #[test]
 fn of_many_stale_ones_some_are_confirmed_and_new_ones_are_tried_all_the_same() {
     let mut world = World::new(Limits::DAEMON);
-    let groups: Vec<_> = (0..20)
-        .map(|n| world.group("r.example.com", "ada", &n.to_string()))
-        .collect();
-    let mut next = vec![world.now; groups.len()];
-    let mut times = vec![0; groups.len()];
-    while world.now < start() + TimeDelta::hours(23) {
-        for (n, group) in groups.iter().enumerate() {
-            if next[n] > world.now {
-                continue;
-            }
-            next[n] = match world.refused(group, &format!("ns-{n}/pull#r")) {
-                Ok(()) => {
-                    times[n] += 1;
-                    world.now + TimeDelta::minutes(if times[n] == 1 { 5 } else { 60 })
-                }
-                Err(shortage) => shortage.until,
-            };
-        }
-        world.pass(TimeDelta::minutes(1));
-    }
-    assert_eq!(times.iter().sum::<usize>(), 8, "{times:?}");
+    let mut copies = Copies::of(&mut world, 20);
+    copies.pass(TimeDelta::hours(23), &mut world);
+    let times = &copies.times;
+    assert_eq!(times.iter().sum::<u32>(), 8, "{times:?}");
     let confirmed = times.iter().filter(|times| **times > 1).count();
     let tried = times.iter().filter(|times| **times > 0).count();
     assert!(confirmed >= 3, "{times:?}");
     assert!(tried >= 4, "{times:?}");
+}
+
+#[test]
+fn a_corrected_password_is_not_kept_behind_all_that_are_stale() {
+    let mut world = World::new(Limits::DAEMON);
+    let mut copies = Copies::of(&mut world, 20);
+    copies.pass(TimeDelta::minutes(31), &mut world);
+    let known = |times: &u32| *times > 1;
+    let corrected = copies.times.iter().position(known).unwrap();
+    copies.change(corrected, &mut world);
+    copies.pass(TimeDelta::minutes(90), &mut world);
+    assert!(copies.times[corrected] > 0, "{:?}", copies.times);
 }
 
 #[test]
