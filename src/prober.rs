@@ -76,6 +76,8 @@ pub struct Prober {
     changes: Changes,
     demands: Demands,
     kept_house: DateTime<Utc>,
+    /// Conversations send nothing more.
+    stop: CancellationToken,
     /// Every list has come in once: before that, a login would miss the manifests of pods that are
     /// still on their way.
     began: bool,
@@ -129,6 +131,7 @@ impl Prober {
             own_quota: OwnQuota::default(),
             changes: Changes::default(),
             kept_house: DateTime::UNIX_EPOCH,
+            stop: CancellationToken::new(),
             began: false,
         }
     }
@@ -187,6 +190,7 @@ impl Prober {
     /// answers alone, and without them good credentials would count as refused after the next start.
     /// Whoever runs us decides for how long.
     async fn finish(&mut self) {
+        self.stop.cancel();
         loop {
             self.ledger.withdraw_unsent();
             if !self.has_logins_under_way() && !self.ledger.is_behind() {
@@ -540,7 +544,11 @@ impl Prober {
             Job::Ping(_) => probe.ping_interval,
             Job::Look(_) | Job::Login(_) => probe.interval,
         };
-        let until = self.aside.put(job, interval, now);
+        // Nobody would take out again what nobody wants any more.
+        let until = match self.schedule.knows(job) {
+            true => self.aside.put(job, interval, now),
+            false => now,
+        };
         let mut credential = None;
         if let Job::Login(group) = job {
             let target = self.shared.read(|state| state.cluster.target(group));

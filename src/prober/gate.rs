@@ -12,6 +12,7 @@ use super::ledger::{Answered, Entered};
 use crate::domain::budget::{Budget, EntryId, Login, MOST_HOLDERS, Standing, Toll};
 use crate::domain::cluster::Group;
 use crate::domain::credential::AccountName;
+use crate::domain::image::Registry;
 use crate::domain::schedule::Job;
 use crate::domain::verdict::{self, Verdict, Waits};
 use crate::registry::Request;
@@ -26,9 +27,9 @@ const HOUSEKEEPING: TimeDelta = TimeDelta::hours(1);
 /// A login under way that has its place in the budget.
 #[derive(Debug)]
 pub(super) struct Paid {
-    id: EntryId,
-    account: AccountName,
-    is_written: bool,
+    pub(super) id: EntryId,
+    pub(super) account: AccountName,
+    pub(super) is_written: bool,
 }
 
 impl Prober {
@@ -94,7 +95,9 @@ impl Prober {
 
     fn converse(&mut self, job: Job, request: Request, paid: Option<Paid>) {
         let client = std::sync::Arc::clone(&self.client);
-        self.spawn(job, paid, async move { client.converse(request).await });
+        let stop = self.stop.clone();
+        let conversation = async move { client.converse(request, stop).await };
+        self.spawn(job, paid, conversation);
     }
 
     /// Sends what is written down, as far as the registries have places.
@@ -134,6 +137,14 @@ impl Prober {
         for (group, id, until) in put_off {
             self.ledger.withdraw(id);
             self.turned_away_later(&group, until, now);
+            self.offer_places(&group.registry, now);
+        }
+    }
+
+    /// There is a place again, or may be: whoever waits for one at this registry is asked.
+    fn offer_places(&mut self, registry: &Registry, now: DateTime<Utc>) {
+        for next in self.ledger.next_waiting(registry, now) {
+            self.ask_soon(&Job::Login(next), now);
         }
     }
 
@@ -155,9 +166,7 @@ impl Prober {
             verdict.went_unanswered(toll == Toll::Unanswered);
         });
         if has_given_back {
-            for next in self.ledger.next_waiting(&group.registry, now) {
-                self.ask_soon(&Job::Login(next), now);
-            }
+            self.offer_places(&group.registry, now);
         } else {
             // Whoever waited for this very answer now waits for a place, and is told until when.
             for other in self.ledger.waiting_with(&group.registry, &paid.account) {

@@ -5,7 +5,9 @@ use std::sync::Once;
 use regcred_stand_ins::tls::Ca;
 
 use crate::cli::{Cli, Command};
+use crate::domain::budget::{Budget, Limits, Login, Standing};
 use crate::domain::cluster::{Change, Cluster, ObjectName, Resource, SecretSeen, Uid, Watch};
+use crate::domain::credential::AccountName;
 use crate::domain::docker_config::{self, SecretKind};
 use crate::log::tests::{log, said};
 use crate::registry::{Proxies, Trust};
@@ -79,6 +81,51 @@ async fn panic_at(prober: &mut Prober, job: &Job, now: DateTime<Utc>) {
     prober.ended(ended);
 }
 
+/// The place that a login has taken in its account's budget.
+fn pays(prober: &mut Prober, job: &Job, now: DateTime<Utc>) -> Option<Paid> {
+    let Job::Login(group) = job else { return None };
+    let target = prober.shared.read(|state| state.cluster.target(group));
+    let account = AccountName::of(&target?.credential)?;
+    let login = Login {
+        group,
+        account: &account,
+        holders: &["a/pull#r".to_owned()],
+        standing: Standing::Unproven,
+        first_rejected: None,
+    };
+    let id = prober.ledger.enter(&login, now).ok()?;
+    Some(Paid {
+        id,
+        account,
+        is_written: false,
+    })
+}
+
+/// It was sent, and nobody will know what was answered.
+async fn a_login_that_panics_has_its_accounts_place() {
+    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let mut prober = prober(&Clock::by_hand(now));
+    // Places are what is looked at, not who remembers them.
+    prober.ledger.of_one_run();
+    *prober.ledger.budget() = Budget::new(Limits::DAEMON, 1);
+    let login = prober.shared.update(|state| {
+        state.cluster.apply(secret());
+        let group = state.cluster.groups().next().cloned();
+        Job::Login(group.unwrap())
+    });
+    for place in 0..2 {
+        let paid = pays(&mut prober, &login, now);
+        assert!(paid.is_some(), "place {place}");
+        prober.schedule.hasten(&login, now);
+        prober.schedule.take_due(now);
+        prober.spawn(login.clone(), paid, async { panic!("S3CRET") });
+        let ended = prober.under_way.join_next_with_id().await.unwrap();
+        prober.ended(ended);
+        prober.schedule.forget(&login);
+    }
+    assert!(pays(&mut prober, &login, now).is_none());
+}
+
 fn panics(prober: &Prober) -> String {
     let mut page = String::new();
     prober.metrics.encode(&mut page).unwrap();
@@ -88,13 +135,16 @@ fn panics(prober: &Prober) -> String {
 }
 
 #[test]
-fn what_panics_is_counted_named_and_set_aside_for_twice_as_long_each_time() {
+fn what_panics_is_counted_named_paid_for_and_set_aside_for_twice_as_long_each_time() {
     // One test of all: what a line was written for is known on this thread alone.
     let lines = said(log(tracing::Level::WARN), || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.build().unwrap().block_on(each_panic_is_set_aside());
+        runtime.build().unwrap().block_on(async {
+            each_panic_is_set_aside().await;
+            a_login_that_panics_has_its_accounts_place().await;
+        });
     });
-    assert_eq!(lines.lines().count(), 9, "{lines}");
+    assert_eq!(lines.lines().count(), 11, "{lines}");
     for line in lines.lines() {
         let names_secret = line.contains("credential=a/pull#127.0.0.1:9");
         assert_eq!(names_secret, line.contains("job=login"), "{line}");

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
 
 use super::api_servers::ApiServers;
 use super::conversation::Conversation;
@@ -90,8 +91,9 @@ impl Client {
         conversation.end()
     }
 
-    /// The whole conversation.
-    pub async fn converse(&self, request: Request) -> Exchange {
+    /// The whole conversation. Once `stop` is cancelled nothing more is sent: what is asked already
+    /// is waited for.
+    pub async fn converse(&self, request: Request, stop: CancellationToken) -> Exchange {
         let Request {
             registry,
             credential,
@@ -99,7 +101,7 @@ impl Client {
             in_use,
             now,
         } = request;
-        let mut conversation = self.begin(&registry, in_use, now);
+        let mut conversation = self.begin(&registry, in_use, now).until(stop);
         // Where it ends early is written in what was asked.
         let _ended = conversation.hold(basic(&credential), &manifests).await;
         conversation.end()

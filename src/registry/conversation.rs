@@ -17,6 +17,7 @@ use std::ops::ControlFlow;
 
 use reqwest::Method;
 use reqwest::header::HeaderValue;
+use tokio_util::sync::CancellationToken;
 
 use super::client::bearer;
 use super::transport::{Answer, Ask, Transport};
@@ -42,6 +43,7 @@ pub(super) struct Conversation<'a> {
     asked: Vec<Asked>,
     /// How often the credential itself was answered with 401 after its login had worked.
     refused: u32,
+    stop: CancellationToken,
 }
 
 /// How the registry wants to be asked.
@@ -75,7 +77,13 @@ impl<'a> Conversation<'a> {
             plain: false,
             asked: Vec::new(),
             refused: 0,
+            stop: CancellationToken::new(),
         }
+    }
+
+    /// Sends nothing more once this is cancelled.
+    pub(super) fn until(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     pub(super) fn end(self) -> Exchange {
@@ -104,9 +112,11 @@ impl<'a> Conversation<'a> {
             _ => return Flow::Break(()),
         };
         if let Some(basic) = &basic {
+            self.go_on_unless_stopped()?;
             self.log_in(&way, basic).await?;
         }
         for manifest in manifests {
+            self.go_on_unless_stopped()?;
             let answer = self.ask_for(manifest, &way, basic.as_ref()).await?;
             let is_guarded = |answer: &Response| matches!(way, Way::Open) && answer.status == 401;
             match (answer.filter(is_guarded), &basic) {
@@ -223,6 +233,10 @@ impl<'a> Conversation<'a> {
             }
         }
         Flow::Continue(Some(answer))
+    }
+
+    fn go_on_unless_stopped(&self) -> Flow {
+        go_on_if(!self.stop.is_cancelled())
     }
 
     fn go_on_unless_refused(&mut self, answer: &Response) -> Flow {

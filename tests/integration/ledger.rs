@@ -218,6 +218,35 @@ async fn an_end_waits_for_the_answers_of_logins_and_writes_them_down() {
     assert_eq!(registry.all_refused_logins(), 0);
 }
 
+/// Of what comes after a login nothing is owed to its account: an end does not wait for it, or the
+/// time to end in would pass with the login's answer unwritten.
+#[tokio::test]
+async fn an_end_does_not_wait_for_all_manifests_behind_a_login() {
+    let folder = TempDir::new().unwrap();
+    let registry = Registry::start(Behaviour::bearer().user("bot", "right")).await;
+    let slow = Answer::status(404).delayed(Duration::from_millis(500));
+    registry.answer(Step::Manifest, slow);
+    let api = ApiServer::start().await;
+    let config = docker_config(&[(registry.host(), "bot", "right")]);
+    api.apply(pull_secret("shop", "pull", &config));
+    for n in 0..20 {
+        let image = format!("{}/team/app-{n}:1", registry.host());
+        api.apply(pod("shop", &format!("app-{n}"), &image, &["pull"]));
+    }
+    let kubeconfig = folder.path().join("kubeconfig");
+    fs::write(&kubeconfig, api.kubeconfig()).unwrap();
+    let ledger = folder.path().join("ledger");
+    let flag = format!("--state-file={}", ledger.display());
+    let exporter = Exporter::start(&kubeconfig, &[&flag]).await;
+    let has_logged_in = |registry: &Registry| registry.count(Step::Manifest) > 0;
+    registry.until("the first manifest", has_logged_in).await;
+    assert!(exporter.terminate().await.success());
+    let asked = registry.count(Step::Manifest);
+    assert!(asked < 10, "{asked} manifests");
+    let ledger = fs::read_to_string(ledger).unwrap();
+    assert!(ledger.contains(r#""accounts":[]"#), "{ledger}");
+}
+
 #[tokio::test]
 async fn a_lease_that_may_not_be_written_keeps_every_login_back() {
     let folder = TempDir::new().unwrap();

@@ -20,6 +20,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// The password that must show up nowhere.
 pub(super) const PASSWORD: &str = "canary-8f3b";
@@ -121,7 +122,8 @@ impl Bench {
             in_use: true,
             now: now(),
         };
-        self.client().converse(request).await
+        let stop = CancellationToken::new();
+        self.client().converse(request, stop).await
     }
 
     /// Asks for manifests as anybody may.
