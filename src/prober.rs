@@ -4,6 +4,7 @@
 //! A step is everything that is due at one time; [`Prober::run`] only sleeps between steps. Nothing
 //! here is asked again on failure: what is asked again, and when, is the schedule's business.
 
+mod adopt;
 mod demand;
 mod gate;
 mod ledger;
@@ -14,7 +15,6 @@ mod pulled;
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::mem;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,11 +46,6 @@ use own_quota::OwnQuota;
 /// Manifests that one conversation asks for, the rest having its turn next time (docs/cli.md,
 /// `--probe.repositories`).
 const MOST_MANIFESTS: usize = 50;
-
-/// A manifest that no conversation has asked for yet is asked within this part of the interval:
-/// soon after a deployment, and yet a namespace whose images change all the time costs its account
-/// five logins an interval and not one per image.
-const NEW_MANIFEST_PART: u32 = 5;
 
 /// Logs in where it is due, and pings.
 #[derive(Debug)]
@@ -258,105 +253,6 @@ impl Prober {
             self.began = true;
         }
         self.began
-    }
-
-    /// Plans what the cluster newly wants, and forgets what it does not want any more.
-    fn adopt(&mut self, now: DateTime<Utc>) {
-        let has_changes = self.shared.read(|state| state.cluster.has_changes());
-        if !has_changes && self.held_over.is_empty() {
-            return;
-        }
-        let (new_manifest_after, confirm_after) = {
-            let probe = &self.settings.borrow().probe;
-            (probe.interval / NEW_MANIFEST_PART, probe.confirm_after)
-        };
-        let rhythm = self.rhythm();
-        let (plans, gone, looks) = self.shared.update(|state| {
-            let changes = state.cluster.changes();
-            pulled::note(state, &changes.pulls, &mut self.rechecks, now);
-            let (mut plans, mut gone) = (Vec::new(), Vec::new());
-            let mut looks = BTreeSet::new();
-            let mut groups = mem::take(&mut self.held_over);
-            groups.extend(changes.groups);
-            for group in groups {
-                if self.schedule.is_under_way(&Job::Login(group.clone())) {
-                    self.held_over.insert(group);
-                    continue;
-                }
-                if !state.cluster.wants(&group) {
-                    // While a Secret holds it, what was learned is kept and not shown: a job whose
-                    // pod comes every minute must not log in every minute.
-                    if !state.cluster.holds(&group) {
-                        state.verdicts.forget(&group);
-                        state.quotas.forget(&group);
-                        self.aside.release(&Job::Login(group.clone()));
-                    }
-                    state.verdicts.anonymous.release(&group, rhythm, now);
-                    self.ledger.forget(&group);
-                    looks.insert(group.registry.clone());
-                    gone.push(Job::Login(group));
-                    continue;
-                }
-                let budget = self.ledger.budget();
-                let met = gate::meet(state, budget, &group, confirm_after);
-                let holder = state.cluster.holders(&group).next();
-                let first = holder.map_or(now, |(name, _)| self.changes.seen(&name, &group, now));
-                let first = met.map_or(first, |at| at.max(first));
-                let verdict = state.verdicts.entry(&group);
-                verdict.keep_manifests(|manifest| state.cluster.uses_manifest(&group, manifest));
-                let at = match verdict.last_run() {
-                    None => Some(first),
-                    // Of a login that does not work, a new manifest is no reason to ask again.
-                    Some(last) if verdict.last_login() == Some(Outcome::Ok) => state
-                        .cluster
-                        .manifests(&group)
-                        .any(|manifest| verdict.manifest(manifest).is_none())
-                        .then(|| now.max(last + new_manifest_after)),
-                    Some(_) => None,
-                };
-                let job = Job::Login(group.clone());
-                if let Some(namespace) = state.cluster.namespace_of(&group) {
-                    self.schedule.belongs_to(&job, namespace);
-                }
-                // Wanted again: not before it would have been, had it been wanted all the time.
-                let again = verdict.next_run().map_or(first, |next| next.max(now));
-                let again = (!self.schedule.knows(&job)).then_some(again);
-                let wait = state.quotas.login_waits(&group, now);
-                plans.extend(
-                    at.into_iter()
-                        .chain(again)
-                        .min()
-                        .map(|at| (job.clone(), wait.map_or(at, |wait| wait.max(at)))),
-                );
-                if verdict.is_refused() {
-                    state.verdicts.anonymous.refuse(&group);
-                    looks.insert(group.registry);
-                }
-            }
-            for registry in changes.registries {
-                let ping = Job::Ping(registry.clone());
-                if !state.cluster.wants_registry(&registry) {
-                    state.verdicts.forget_registry(&registry);
-                    state.quotas.forget_registry(&registry, now - rhythm.every);
-                    self.aside.release(&ping);
-                    self.aside.release(&Job::Look(registry.clone()));
-                    gone.push(ping);
-                } else if !self.schedule.knows(&ping) {
-                    plans.push((ping, now));
-                }
-                // Whether pods pull from it without a credential may be what has changed.
-                looks.insert(registry);
-            }
-            (plans, gone, looks)
-        });
-        gone.iter().for_each(|job| self.schedule.forget(job));
-        for (job, at) in &plans {
-            self.schedule.hasten(job, *at);
-        }
-        self.show_plans(plans.iter().map(|(job, _)| job));
-        for registry in &looks {
-            self.plan_look(registry, now);
-        }
     }
 
     /// Shows when each login that was asked before comes next, after something has moved it.
