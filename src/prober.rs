@@ -11,6 +11,7 @@ mod ledger;
 mod look;
 mod own_quota;
 mod pulled;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -21,20 +22,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
 
 use crate::clock::Clock;
 use crate::config::{Probe, Repositories, Settings};
-use crate::domain::budget::{self, Changes, Toll};
+use crate::domain::budget::Changes;
 use crate::domain::cluster::Group;
-use crate::domain::exchange::{Exchange, NetworkFault, Step};
-use crate::domain::image::Registry;
-use crate::domain::outcome::{self, Judgement, Outcome};
-use crate::domain::rate_limit::QuotaNews;
+use crate::domain::exchange::Exchange;
+use crate::domain::outcome::{self, Judgement};
 use crate::domain::schedule::{self, Aside, Job, Schedule};
 use crate::domain::verdict::Verdict;
 use crate::lifecycle::Role;
-use crate::metrics::{Metrics, Task};
+use crate::metrics::Metrics;
 use crate::registry::{Client, Request};
 use crate::state::Shared;
 pub use demand::{Demand, Demands};
@@ -397,225 +395,4 @@ impl Prober {
         });
         self.look_behind(group, now);
     }
-
-    fn ended(&mut self, ended: Ended) {
-        let now = self.clock.now();
-        let (id, conversation) = match ended {
-            Ok((id, conversation)) => (id, Some(conversation)),
-            Err(error) => (error.id(), None),
-        };
-        let Some(Begun { job, paid }) = self.begun.remove(&id) else {
-            return;
-        };
-        let settings = Arc::clone(&self.settings.borrow());
-        let Some((exchange, judgement)) = conversation else {
-            self.panicked(&job, paid, &settings.probe, now);
-            return;
-        };
-        self.aside.release(&job);
-        // A used-up quota is one account's: the others are asked as before.
-        let is_quota = judgement.quotas.iter().any(QuotaNews::is_used_up);
-        if let Some(until) = judgement.retry_after.filter(|_| !is_quota) {
-            self.schedule.hold(&exchange.registry, until, now);
-            self.show_plans(&self.schedule.waiting_for(&exchange.registry));
-        }
-        match job {
-            Job::Ping(registry) => {
-                self.pinged(&registry, &exchange, &judgement, &settings.probe, now)
-            }
-            Job::Look(registry) => self.looked(&registry, &exchange, &judgement, now),
-            Job::Login(group) => {
-                if let Some(paid) = paid {
-                    self.pay(&group, &paid, budget::toll(&exchange, &judgement), now);
-                }
-                self.logged_in(&group, &exchange, &judgement, &settings.probe, now)
-            }
-        }
-    }
-
-    /// The payload of a panic may hold anything: it is counted, and never shown.
-    fn panicked(&mut self, job: &Job, paid: Option<Paid>, probe: &Probe, now: DateTime<Utc>) {
-        self.metrics.panics.caught(Task::Conversation);
-        let interval = match job {
-            Job::Ping(_) => probe.ping_interval,
-            Job::Look(_) | Job::Login(_) => probe.interval,
-        };
-        // Nobody would take out again what nobody wants any more.
-        let until = match self.schedule.knows(job) {
-            true => self.aside.put(job, interval, now),
-            false => now,
-        };
-        let mut credential = None;
-        if let Job::Login(group) = job {
-            let target = self.shared.read(|state| state.cluster.target(group));
-            credential = target.map(|target| target.holder);
-            if let Some(paid) = paid {
-                self.pay(group, &paid, Toll::Unanswered, now);
-            }
-        }
-        let (kind, registry) = (job_kind(job), job.registry());
-        warn!(job = kind, credential, %registry, %until, "A conversation panicked, set aside");
-        self.schedule.finished(job, until, now);
-        self.show_plans([job]);
-    }
-
-    fn pinged(
-        &mut self,
-        registry: &Registry,
-        exchange: &Exchange,
-        judgement: &Judgement,
-        probe: &Probe,
-        now: DateTime<Utc>,
-    ) {
-        self.metrics.probe.finished(exchange, &outcomes(judgement));
-        let job = Job::Ping(registry.clone());
-        let jitter = probe.ping_interval.mul_f64(fastrand::f64() / 20.0);
-        if self
-            .schedule
-            .finished(&job, now + probe.ping_interval + jitter, now)
-            .is_none()
-        {
-            return;
-        }
-        let before = self.shared.read(|state| state.verdicts.registry(registry));
-        let is_back = self.shared.update(|state| {
-            state.quotas.told_anonymously(registry, judgement, now);
-            state.verdicts.saw(registry, &exchange.certificates, now);
-            let is_back = state.verdicts.pinged(registry, judgement);
-            pulled::look_up(state, registry);
-            is_back
-        });
-        // A certificate that was renewed for another name is news, although both times it is `tls`.
-        if (before.last_ping, before.fault) != (Some(judgement.ping), judgement.fault) {
-            let (outcome, fault) = (judgement.ping.as_str(), fault(judgement));
-            info!(%registry, outcome, fault, "Registry ping outcome changed");
-        }
-        if is_back {
-            self.hasten_inconclusive(registry, now);
-        }
-    }
-
-    /// A registry that has come back owes an answer to every login that got none meanwhile.
-    fn hasten_inconclusive(&mut self, registry: &Registry, now: DateTime<Utc>) {
-        for job in self.schedule.waiting_for(registry) {
-            let Job::Login(group) = &job else { continue };
-            let got_none = self.shared.read(|state| {
-                let verdict = state.verdicts.of(group);
-                verdict.is_some_and(|verdict| {
-                    !verdict.last_login().is_some_and(Outcome::is_conclusive)
-                })
-            });
-            if got_none {
-                self.schedule.hasten(&job, now);
-                self.show_plans([&job]);
-            }
-        }
-    }
-
-    fn logged_in(
-        &mut self,
-        group: &Group,
-        exchange: &Exchange,
-        judgement: &Judgement,
-        probe: &Probe,
-        now: DateTime<Utc>,
-    ) {
-        self.metrics.probe.finished(exchange, &outcomes(judgement));
-        let job = Job::Login(group.clone());
-        let (before, holder, expires, pause, wait) = self.shared.update(|state| {
-            let target = state.cluster.target(group);
-            let expires = target
-                .as_ref()
-                .and_then(|target| target.expiry.expires_inside_after(now));
-            if let Some(target) = &target {
-                state.quotas.told(group, target, judgement, now);
-            }
-            let holder = target.map(|target| target.holder);
-            // gone while it was asked: nobody would forget it again
-            if state.cluster.wants_registry(&group.registry) {
-                let shown = &exchange.certificates;
-                state.verdicts.saw(&group.registry, shown, now);
-            }
-            let provider = judgement.provider;
-            state.verdicts.recognise(&group.registry, provider);
-            let verdict = state.verdicts.entry(group);
-            let before = verdict.last_login();
-            verdict.record(judgement, now);
-            let pause = verdict
-                .pause_after_refusal(probe.confirm_after)
-                .or_else(|| verdict.pause_after_silence());
-            pulled::look_up(state, &group.registry);
-            (
-                before,
-                holder,
-                expires,
-                pause,
-                state.quotas.login_waits(group, now),
-            )
-        });
-        let next = match pause.map(|pause| TimeDelta::from_std(pause).unwrap_or(TimeDelta::MAX)) {
-            Some(pause) => now + pause,
-            None => schedule::next_in_phase(
-                &(&holder, &group.registry),
-                probe.interval,
-                fastrand::f64(),
-                now,
-            ),
-        };
-        let next = wait.map_or(next, |wait| wait.max(next));
-        // Its verdict turns when its date passes, not at the next login.
-        let next = expires.map_or(next, |expires| expires.min(next));
-        self.schedule.finished(&job, next, now);
-        self.show_plans([&job]);
-        self.look_behind(group, now);
-        let holder = holder.unwrap_or_default();
-        // The step that got furthest, and why there was no answer: closed words, nothing received.
-        let (step, outcome, status) = furthest(judgement);
-        let fault = fault(judgement);
-        let registry = &group.registry;
-        let login = judgement.login.map(|login| login.outcome);
-        let doubt = doubt(judgement);
-        if before == login {
-            debug!(credential = holder, %registry, step, outcome, status, doubt, fault, "Probed");
-        } else {
-            info!(credential = holder, %registry, step, outcome, status, doubt, fault, "Login outcome changed");
-        }
-    }
-}
-
-fn job_kind(job: &Job) -> &'static str {
-    match job {
-        Job::Ping(_) => "ping",
-        Job::Look(_) => "look",
-        Job::Login(_) => "login",
-    }
-}
-
-/// The last step of a conversation, its outcome and the status that decided.
-fn furthest(judgement: &Judgement) -> (Option<&'static str>, Option<&'static str>, Option<u16>) {
-    let last = judgement.steps.last();
-    let step = last.map(|(step, ..)| step.as_str());
-    let outcome = last.map(|(_, outcome, _)| outcome.as_str());
-    (step, outcome, last.and_then(|(.., status)| *status))
-}
-
-/// What exactly kept the last request from an answer, in a closed word.
-fn fault(judgement: &Judgement) -> Option<&'static str> {
-    judgement.fault.map(NetworkFault::as_str)
-}
-
-/// What the refused login may mean besides, where the registry answers several things alike.
-fn doubt(judgement: &Judgement) -> Option<String> {
-    let doubt = judgement.login.map(|login| login.doubt());
-    doubt.filter(|doubt| !doubt.is_empty())
-}
-
-/// The outcomes of a conversation's steps, in the order in which they were taken.
-fn outcomes(judgement: &Judgement) -> Vec<(Step, Outcome)> {
-    judgement
-        .steps
-        .iter()
-        .copied()
-        .map(|(step, outcome, _)| (step, outcome))
-        .collect()
 }

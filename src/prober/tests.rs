@@ -9,6 +9,7 @@ use crate::domain::budget::{Budget, Limits, Login, Standing};
 use crate::domain::cluster::{Change, Cluster, ObjectName, Resource, SecretSeen, Uid, Watch};
 use crate::domain::credential::AccountName;
 use crate::domain::docker_config::{self, SecretKind};
+use crate::domain::image::Registry;
 use crate::log::tests::{log, said};
 use crate::registry::{Proxies, Trust};
 use crate::state::State;
