@@ -31,11 +31,21 @@ pub const LARGEST: u64 = 1024 * 1024;
 /// What one look at the files brought.
 #[derive(Debug)]
 pub struct Pass {
-    /// A list's begin, a Secret for each file that could be read, and the list's end if each that
-    /// is there could: a file that cannot be read for a while keeps its verdicts.
+    /// A Secret for each file that could be read, and the end of each that is no more. No list and
+    /// no sweep: one file that cannot be read for a while must not keep the others from going.
     pub changes: Vec<Change>,
     /// Files that could not be read.
     pub unreadable: Vec<Unreadable>,
+}
+
+impl Pass {
+    /// Of the Secrets that were read.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::SecretApplied(_, secret) => Some(&*secret.object.name),
+            _ => None,
+        })
+    }
 }
 
 /// A path that gave nothing. Whoever named or mounted it can fix it.
@@ -50,19 +60,23 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    /// There is nothing to read, and what was there before is no more.
-    fn is_gone(&self) -> bool {
+    /// It may be read next time, although nothing has changed by then: a permission is missing, too
+    /// many files were open, a disk did not answer. Whatever was known stays until then.
+    fn may_pass(&self) -> bool {
         match &self.why {
-            Why::Io(error) => leads_nowhere(error),
-            Why::NoFiles => true,
-            Why::TooLarge | Why::NoFile | Why::Panicked => false,
+            Why::Io(error) => !leads_nowhere(error),
+            Why::NoFiles | Why::TooLarge | Why::NoFile | Why::Panicked => false,
         }
     }
 
-    /// It may be read next time, although nothing has changed by then: too many files were open, a
-    /// disk did not answer.
-    fn may_pass(&self) -> bool {
-        matches!(self.why, Why::Io(_)) && !self.is_gone()
+    /// Of the file of this Secret.
+    fn is_of(&self, name: &str) -> bool {
+        name == self.path.to_string_lossy()
+    }
+
+    /// Of the directory of that file.
+    fn is_above(&self, name: &str) -> bool {
+        Path::new(name).parent() == Some(Path::new(&*self.path.to_string_lossy()))
     }
 }
 
@@ -97,18 +111,14 @@ type Open = fn(&Path) -> Result<File, Why>;
 
 fn pass(paths: &[PathBuf], open: Open) -> Pass {
     let (files, mut unreadable) = find(paths);
-    let watch = watch();
-    let mut changes = vec![Change::ListStarted(watch.clone())];
+    let mut changes = Vec::new();
     for path in files {
         // One hostile file is a unit of work that may fail alone; the payload may hold its bytes.
         let read = catch_unwind(|| read(&path, open(&path)?)).unwrap_or(Err(Why::Panicked));
         match read {
-            Ok(secret) => changes.push(Change::SecretApplied(watch.clone(), secret)),
+            Ok(secret) => changes.push(Change::SecretApplied(watch(), secret)),
             Err(why) => unreadable.push(Unreadable { path, why }),
         }
-    }
-    if unreadable.iter().all(Unreadable::is_gone) {
-        changes.push(Change::ListFinished(watch));
     }
     Pass {
         changes,
@@ -210,13 +220,10 @@ fn read(path: &Path, file: File) -> Result<SecretSeen, Why> {
         return Err(Why::TooLarge);
     }
     let kind = kind(path, &content);
-    let name = path.to_string_lossy().into_owned();
+    let object = object(path.to_string_lossy().into_owned());
     Ok(SecretSeen {
-        uid: uid(&name),
-        object: ObjectName {
-            namespace: String::new(),
-            name,
-        },
+        uid: uid(&object.name),
+        object,
         created: None,
         changed: modified(&found).map(|date| (date, String::new())),
         kind,
@@ -244,6 +251,13 @@ fn kind(path: &Path, content: &[u8]) -> SecretKind {
 
 fn modified(found: &Metadata) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(found.mtime(), 0)
+}
+
+fn object(name: String) -> ObjectName {
+    ObjectName {
+        namespace: String::new(),
+        name,
+    }
 }
 
 /// FNV-1a of the path: the same at each start, and different for different files.

@@ -1,5 +1,7 @@
 //! Docker config files as the changes of a cluster.
 
+mod daemon;
+
 use std::fs::{self, File, Permissions};
 use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
@@ -44,16 +46,24 @@ fn secrets(pass: &Pass) -> Vec<&SecretSeen> {
 fn names(pass: &Pass) -> Vec<String> {
     secrets(pass)
         .iter()
-        .map(|secret| {
-            let path = PathBuf::from(&secret.object.name);
-            path.file_name().unwrap().to_string_lossy().into_owned()
-        })
+        .map(|secret| file_name(&secret.object.name))
         .collect()
 }
 
-fn is_whole(pass: &Pass) -> bool {
-    matches!(pass.changes.first(), Some(Change::ListStarted(_)))
-        && matches!(pass.changes.last(), Some(Change::ListFinished(_)))
+fn file_name(secret: &str) -> String {
+    let path = Path::new(secret);
+    path.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+/// The names of files whose Secrets end.
+fn ended(pass: &Pass) -> Vec<String> {
+    pass.changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::SecretDeleted(_, object) => Some(file_name(&object.name)),
+            _ => None,
+        })
+        .collect()
 }
 
 fn told(pass: &Pass) -> Vec<String> {
@@ -71,7 +81,7 @@ fn a_file_is_a_secret_whose_name_is_its_path() {
     let directory = directory(&[("config.json", CONFIG)]);
     let path = directory.path().join("config.json");
     let pass = read(&path);
-    assert!(is_whole(&pass) && pass.unreadable.is_empty());
+    assert!(pass.unreadable.is_empty());
     let [secret] = secrets(&pass)[..] else {
         panic!("{pass:?}");
     };
@@ -119,7 +129,7 @@ fn a_directory_gives_its_docker_configs_only() {
             "team-a.json"
         ]
     );
-    assert!(is_whole(&pass) && pass.unreadable.is_empty());
+    assert!(pass.unreadable.is_empty());
 }
 
 /// A Secret as the kubelet mounts it: each key is a link into `..data`, a link to a dated directory.
@@ -176,10 +186,6 @@ fn what_cannot_be_read_is_named_and_loses_nothing_else() {
         empty.path().to_owned(),
     ]);
     assert_eq!(names(&pass), ["good.json"]);
-    assert!(
-        !is_whole(&pass),
-        "a list that lacks a file must not sweep it"
-    );
     let told = told(&pass);
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].contains(&*missing.to_string_lossy()) && told[0].contains("No such file"));
@@ -190,16 +196,17 @@ fn what_cannot_be_read_is_named_and_loses_nothing_else() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_swept_and_told() {
+fn a_file_that_is_gone_ends_and_is_told() {
     let directory = directory(&[("one.json", CONFIG)]);
     let named = directory.path().join("one.json");
     for path in [named.clone(), directory.path().to_owned()] {
         fs::write(&named, CONFIG).unwrap();
-        assert!(is_whole(&read(&path)));
+        let mut files = Files::new(vec![path]);
+        assert_eq!(names(&files.poll().unwrap()), ["one.json"]);
         fs::remove_file(&named).unwrap();
-        let pass = read(&path);
-        assert!(is_whole(&pass), "{} is not there", path.display());
+        let pass = files.poll().unwrap();
         assert_eq!((names(&pass).len(), told(&pass).len()), (0, 1));
+        assert_eq!(ended(&pass), ["one.json"]);
     }
 }
 
@@ -382,8 +389,8 @@ fn a_poll_finds_files_that_come_and_go_in_a_directory() {
     assert!(files.poll().is_none(), "no docker config by its name");
     fs::remove_file(directory.path().join("a.json")).unwrap();
     let pass = files.poll().unwrap();
-    assert!(is_whole(&pass), "what is gone is swept");
     assert_eq!(names(&pass), ["b.json"]);
+    assert_eq!(ended(&pass), ["a.json"]);
 }
 
 /// A pipe without a writer, a socket and a device, and links to them.
@@ -407,7 +414,7 @@ fn what_is_no_file_in_a_directory_is_left_out() {
     let mut files = Files::new(vec![directory.path().to_owned()]);
     for pass in [read(directory.path()), files.poll().unwrap()] {
         assert_eq!(names(&pass), ["config.json"]);
-        assert!(is_whole(&pass) && pass.unreadable.is_empty(), "{pass:?}");
+        assert!(pass.unreadable.is_empty(), "{pass:?}");
     }
 }
 
@@ -419,7 +426,6 @@ fn the_daemon_waits_for_no_pipe_that_is_named() {
     let mut files = Files::new(paths);
     let pass = files.poll().unwrap();
     assert_eq!(names(&pass), ["config.json"]);
-    assert!(!is_whole(&pass));
     let told = told(&pass);
     assert_eq!(told.len(), 4, "{told:?}");
     assert!(
@@ -439,23 +445,43 @@ fn who_looks_once_may_name_a_pipe() {
     assert_eq!(keys(&pass), ["ghcr.io"]);
 }
 
-/// Stands for whatever keeps us from looking at a file that may be there: permissions do not, where
+/// Stands for whatever keeps us from looking at a path that may be there: permissions do not, where
 /// tests run as root.
+fn hide(path: &Path) {
+    fs::rename(path, path.with_extension("hidden")).unwrap();
+    symlink("x".repeat(300), path).unwrap();
+}
+
 #[test]
-fn what_may_not_be_looked_at_is_not_swept() {
-    let directory = directory(&[("config.json", CONFIG)]);
+fn what_may_not_be_looked_at_does_not_end_with_what_has_gone() {
+    let directory = directory(&[("gone.json", CONFIG), ("link.json", CONFIG)]);
     let path = directory.path().join("link.json");
-    symlink("x".repeat(300), &path).unwrap();
     let mut files = Files::new(vec![directory.path().to_owned()]);
+    assert_eq!(names(&files.poll().unwrap()), ["gone.json", "link.json"]);
+    hide(&path);
+    fs::remove_file(directory.path().join("gone.json")).unwrap();
     let pass = files.poll().unwrap();
     assert!(told(&pass)[0].contains("File name too long"), "{pass:?}");
-    assert!(!is_whole(&pass), "what was known of it stays");
+    assert_eq!(ended(&pass), ["gone.json"]);
     assert!(files.poll().is_none(), "told once");
     fs::remove_file(&path).unwrap();
-    fs::write(&path, OTHER).unwrap();
+    assert_eq!(ended(&files.poll().unwrap()), ["link.json"]);
+}
+
+#[test]
+fn a_directory_that_may_not_be_looked_at_keeps_what_it_had() {
+    let parent = TempDir::new().unwrap();
+    let named = parent.path().join("mount");
+    let path = named.join("config.json");
+    let mut files = Files::new(vec![named.clone()]);
+    fs::create_dir(&named).unwrap();
+    fs::write(path, CONFIG).unwrap();
+    assert_eq!(names(&files.poll().unwrap()), ["config.json"]);
+    hide(&named);
     let pass = files.poll().unwrap();
-    assert!(is_whole(&pass));
-    assert_eq!(keys(&pass), ["ghcr.io", "quay.io"]);
+    assert_eq!((told(&pass).len(), ended(&pass).len()), (1, 0), "{pass:?}");
+    fs::remove_file(&named).unwrap();
+    assert_eq!(ended(&files.poll().unwrap()), ["config.json"]);
 }
 
 /// Ten seconds are between two looks.
