@@ -43,10 +43,12 @@ pub enum Command {
 
 const CHECK_EXIT_CODES: &str = "\
 Exit codes:
-  0   all that was asked for works
-  1   something does not that --fail-on names: a login is refused or expired, an entry is useless,
-      a listed Secret is missing, no entry matches
-  2   none of that, but something could not be told: no answer, an unreadable file
+  0   all that was asked for works, but for what --fail-on does not name
+  1   something was found that --fail-on names; by default a login that is refused or expired, a
+      useless entry, a listed Secret that is missing, an image that no entry matches; or nothing
+      could be begun: no kubeconfig, an unreadable CA
+  2   none of that, but something could not be told (no answer, an unreadable file), or the answer
+      could not be written
   64  wrong usage";
 
 /// Flags of the daemon.

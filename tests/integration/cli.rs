@@ -419,6 +419,18 @@ fn the_exit_code_is_that_of_what_is_failed_on() {
     }
 }
 
+/// What cannot begin has found nothing that a flag could make light of.
+#[test]
+fn a_look_that_cannot_begin_ends_with_1_whatever_is_failed_on() {
+    for line in ["", "--fail-on none", "--fail-on inconclusive"] {
+        let mut command = exporter::command();
+        command.args(["check", "--kubeconfig", "/nowhere"]);
+        let output = command.args(line.split_whitespace()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+        assert!(output.stdout.is_empty(), "{line}");
+    }
+}
+
 #[test]
 fn check_complains_of_all_at_once() {
     assert_eq!(
