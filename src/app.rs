@@ -266,9 +266,9 @@ impl App {
     }
 }
 
-/// What the decoders keep of annotations and data keys, beside the owner marks.
+/// What the decoders keep of annotations and data keys, beside what owners are told by.
 pub(crate) fn wanted(sources: &Sources) -> Wanted {
-    Wanted::marks()
+    Wanted::least()
         .with_annotations(sources.annotations.iter().cloned())
         .with_data_keys(sources.data_keys.iter().cloned())
 }

@@ -235,7 +235,7 @@ fn read(path: &Path, file: File) -> Result<SecretSeen, Why> {
     })
 }
 
-/// The legacy shape has no mark but its name; newer content under that name is read as such.
+/// The legacy shape is told by nothing but its name; newer content under that name is read as such.
 fn kind(path: &Path, content: &[u8]) -> SecretKind {
     let is_legacy_name = path.file_name().is_some_and(|name| name == ".dockercfg");
     let has_auths = || {

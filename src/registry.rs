@@ -12,11 +12,11 @@ mod api_servers;
 mod client;
 mod conversation;
 mod fault;
-mod marks;
 mod progress;
 mod proxies;
 mod resolver;
 mod retry_after;
+mod signs;
 mod transport;
 mod trust;
 

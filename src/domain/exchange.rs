@@ -118,7 +118,7 @@ pub struct Response {
     /// A token answer held a token; false when 200 came without one.
     pub token: bool,
     /// What its headers tell of the product that answered, known ones only.
-    pub marks: Vec<Mark>,
+    pub signs: Vec<Sign>,
 }
 
 macro_rules! closed {
@@ -190,7 +190,7 @@ closed! {
 
 closed! {
     /// Headers that name a product, or what it counts.
-    Mark {
+    Sign {
         /// `Docker-Distribution-Api-Version`: most registries send it.
         ApiVersion => "api_version",
         /// `X-JFrog-Version`, `X-Artifactory-Id`, `X-Artifactory-Node-Id`, `Server: Artifactory/7`.

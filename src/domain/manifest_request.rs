@@ -5,7 +5,7 @@
 //! its `HEAD`; the conversation only obeys. A conversation has at most three requests more than it
 //! would have had by `HEAD`, and none where pulls are counted or a 429 was seen.
 
-use super::exchange::{Asked, Mark, Purpose, Response};
+use super::exchange::{Asked, Purpose, Response, Sign};
 use super::image::Registry;
 use super::outcome;
 use super::provider::Provider;
@@ -59,7 +59,7 @@ fn is_free(registry: &Registry, asked: &[Asked]) -> bool {
     let counts = |one: &Asked| match &one.answer {
         Ok(answer) => {
             answer.status == 429
-                || answer.marks.contains(&Mark::PullsCounted)
+                || answer.signs.contains(&Sign::PullsCounted)
                 || !answer.rate_limit.quotas.is_empty()
         }
         Err(_) => false,
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn no_get_where_pulls_are_counted_or_after_too_many_requests() {
         let counted = Response {
-            marks: vec![Mark::PullsCounted],
+            signs: vec![Sign::PullsCounted],
             ..by_registry(200)
         };
         let counted = asked(Purpose::Head, counted);

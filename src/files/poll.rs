@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Files {
     paths: Vec<PathBuf>,
-    seen: Option<Marks>,
+    seen: Option<Stamps>,
     /// The Secrets that whoever has the passes knows, by name.
     known: BTreeSet<String>,
     /// What could not be read the last time and may be read the next, as it was told.
@@ -28,20 +28,20 @@ pub struct Files {
 }
 
 /// What tells a file from what it was before, `None` where there is none.
-type Marks = BTreeMap<PathBuf, Option<Mark>>;
+type Stamps = BTreeMap<PathBuf, Option<Stamp>>;
 
 /// Another file has another device or inode; what was written has another size or time. The time
 /// of the last change (`ctime`) is the one that nobody can set: it tells of permissions, and of
 /// content that was copied with the old file's date.
 #[derive(Debug, PartialEq, Eq)]
-struct Mark {
+struct Stamp {
     file: (u64, u64),
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
-impl From<Metadata> for Mark {
+impl From<Metadata> for Stamp {
     fn from(found: Metadata) -> Self {
         Self {
             file: (found.dev(), found.ino()),
@@ -71,8 +71,8 @@ impl Files {
 
     fn look(&mut self, open: Open) -> Option<Pass> {
         // Before reading: a change in between is seen next time.
-        let marks = marks(&self.paths);
-        let is_same = self.seen.as_ref() == Some(&marks);
+        let stamps = stamps(&self.paths);
+        let is_same = self.seen.as_ref() == Some(&stamps);
         if is_same && self.failing.is_empty() {
             return None;
         }
@@ -80,7 +80,7 @@ impl Files {
         let failing = pass.unreadable.iter().filter(|one| one.may_pass());
         let failing: Vec<String> = failing.map(|one| format!("{one}: {}", one.why)).collect();
         let is_news = !is_same || failing != self.failing;
-        self.seen = Some(marks);
+        self.seen = Some(stamps);
         self.failing = failing;
         if !is_news {
             return None;
@@ -144,15 +144,15 @@ fn deleted(name: String) -> Change {
     Change::SecretDeleted(uid(&name), object(name))
 }
 
-fn marks(paths: &[PathBuf]) -> Marks {
+fn stamps(paths: &[PathBuf]) -> Stamps {
     let (files, unreadable) = find(paths);
     let paths = unreadable.into_iter().map(|unreadable| unreadable.path);
     files
         .into_iter()
         .chain(paths)
         .map(|path| {
-            let mark = fs::metadata(&path).ok().map(Mark::from);
-            (path, mark)
+            let stamp = fs::metadata(&path).ok().map(Stamp::from);
+            (path, stamp)
         })
         .collect()
 }

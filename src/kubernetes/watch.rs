@@ -418,7 +418,7 @@ mod tests {
         let client = Client::try_from(config).unwrap();
         let sink = Sink::new(|_| {});
         let source = ClusterSource::default();
-        let all = Watcher::all(&client, &source, Wanted::marks(), &Shared::default(), &sink);
+        let all = Watcher::all(&client, &source, Wanted::least(), &Shared::default(), &sink);
         all.into_iter().next().unwrap().with_cadence(cadence())
     }
 

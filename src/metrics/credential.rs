@@ -91,13 +91,13 @@ const VANTAGE: Family = family(
 /// What is told by Secret, key and registry.
 pub(super) fn credentials(page: &mut Page<'_>, rows: &[&CredentialRow]) -> fmt::Result {
     let told = rows.iter().filter(|row| row.mark != Some(Mark::Ignored));
-    page.marks(INFO, told.map(|row| info(row)))?;
+    page.ones(INFO, told.map(|row| info(row)))?;
     let valid = rows.iter().filter_map(|row| Some((cred(row), row.valid?)));
     page.gauges(
         VALID,
         valid.map(|(labels, valid)| (labels, u64::from(valid))),
     )?;
-    page.marks(
+    page.ones(
         SKIPPED,
         rows.iter().filter_map(|row| {
             let [namespace, name, key, registry] = cred(row);
@@ -117,7 +117,7 @@ pub(super) fn credentials(page: &mut Page<'_>, rows: &[&CredentialRow]) -> fmt::
 
 /// What is told by credential and registry.
 pub(super) fn groups(page: &mut Page<'_>, rows: &[&GroupRow]) -> fmt::Result {
-    page.marks(
+    page.ones(
         EXPIRY_INFO,
         rows.iter().map(|row| {
             let [credential, registry] = group(row);
@@ -141,7 +141,7 @@ pub(super) fn groups(page: &mut Page<'_>, rows: &[&GroupRow]) -> fmt::Result {
         }),
     )?;
     page.gauges(FIRST_REJECTED, times(rows, |row| row.first_rejected))?;
-    page.marks(
+    page.ones(
         OUTCOME,
         rows.iter().flat_map(|row| {
             let [credential, registry] = group(row);
@@ -168,7 +168,7 @@ pub(super) fn groups(page: &mut Page<'_>, rows: &[&GroupRow]) -> fmt::Result {
 
 /// What is told by Secret.
 pub(super) fn secrets(page: &mut Page<'_>, rows: &[&SecretRow]) -> fmt::Result {
-    page.marks(
+    page.ones(
         FAULT,
         rows.iter().flat_map(|row| {
             let [namespace, name] = secret(row);

@@ -97,7 +97,7 @@ impl Panics {
 
 /// What this program was built from; `rust_version` is the compiler's (build.rs).
 pub(super) fn build_info(page: &mut Page<'_>) -> fmt::Result {
-    page.marks(
+    page.ones(
         BUILD_INFO,
         [[
             ("version", env!("CARGO_PKG_VERSION")),

@@ -67,7 +67,7 @@ impl<'e> Page<'e> {
     }
 
     /// Gauges that are always 1: their labels are what they say.
-    pub(super) fn marks<L: Labels>(
+    pub(super) fn ones<L: Labels>(
         &mut self,
         family: Family,
         samples: impl IntoIterator<Item = L>,

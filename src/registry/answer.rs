@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 pub(super) use quota::payer;
 
-use super::{marks, retry_after};
+use super::{retry_after, signs};
 use crate::domain::challenge::Challenge;
 use crate::domain::exchange::{ErrorCode, Phrase, Response};
 
@@ -66,7 +66,7 @@ pub(super) fn read(raw: &Raw<'_>) -> Response {
         retry_after: retry_after::read(raw, &text),
         rate_limit: quota::read(raw.status, raw.headers, &text, raw.at),
         token: false,
-        marks: marks::read(raw.headers),
+        signs: signs::read(raw.headers),
     }
 }
 

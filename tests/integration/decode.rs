@@ -598,7 +598,7 @@ fn open(secret: Option<SecretSeen>) -> Option<Open> {
 }
 
 fn wanted() -> Wanted {
-    Wanted::marks()
+    Wanted::least()
         .with_annotations([text("example.org/expires")])
         .with_data_keys([text("expires_at"), text("expiry")])
 }

@@ -59,7 +59,7 @@ impl Rig {
         let client = client_of(&api.kubeconfig()).await;
         let (source, shutdown) = (ClusterSource::default(), CancellationToken::new());
         let mut watches = JoinSet::new();
-        for watcher in Watcher::all(&client, &source, Wanted::marks(), world.shared(), &sink) {
+        for watcher in Watcher::all(&client, &source, Wanted::least(), world.shared(), &sink) {
             watches.spawn(watcher.run(shutdown.clone()));
         }
         let config = docker_config(&[(registry.host(), "bot", "mended")]);

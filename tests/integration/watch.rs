@@ -84,7 +84,7 @@ impl Rig {
         let sink = sink(&seen);
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        for watcher in Watcher::all(client, source, Wanted::marks(), &shared, &sink) {
+        for watcher in Watcher::all(client, source, Wanted::least(), &shared, &sink) {
             tasks.spawn(watcher.with_cadence(cadence.clone()).run(shutdown.clone()));
         }
         Self {
@@ -702,7 +702,7 @@ async fn one_shot_lists_tell_what_failed() {
     let client = client_of(&server.kubeconfig()).await;
     let (shared, seen) = (Shared::default(), Arc::default());
     let source = ClusterSource::default();
-    let failed = list_once(&client, &source, Wanted::marks(), &shared, &sink(&seen)).await;
+    let failed = list_once(&client, &source, Wanted::least(), &shared, &sink(&seen)).await;
     let expected = BTreeMap::from([(cluster(Resource::Namespaces), Reason::Forbidden)]);
     assert_eq!(failed, expected);
     assert_eq!(seen.lock().unwrap().objects.len(), 4);
@@ -710,7 +710,7 @@ async fn one_shot_lists_tell_what_failed() {
     assert_eq!(server.count(Verb::Watch, Served::Pods), 0);
 
     server.stop().await;
-    let failed = list_once(&client, &source, Wanted::marks(), &shared, &sink(&seen)).await;
+    let failed = list_once(&client, &source, Wanted::least(), &shared, &sink(&seen)).await;
     assert_eq!(failed.len(), 5);
     assert!(failed.values().all(|reason| *reason == Reason::Connection));
 }

@@ -1,5 +1,5 @@
-//! What a watch or a file tells the graph: slim records of Kubernetes objects, and the marks of a
-//! list's begin and end.
+//! What a watch or a file tells the graph: slim records of Kubernetes objects, and where a list
+//! begins and ends.
 //!
 //! Decoders are total: a field that is null, missing or of another type has its default here, so
 //! nothing in this file is ever an error.
@@ -244,7 +244,7 @@ pub struct SecretSeen {
     pub expiry_data: BTreeMap<String, String>,
     /// Annotations of the allow list only.
     pub annotations: BTreeMap<String, String>,
-    /// Labels of the allow list only (owner marks).
+    /// Labels of the allow list only: owners are told by them.
     pub labels: BTreeMap<String, String>,
     /// Its controller.
     pub owner: Option<OwnerSeen>,

@@ -5,7 +5,7 @@
 
 use super::Provider;
 use crate::domain::challenge::{Challenge, Scheme};
-use crate::domain::exchange::{Asked, ErrorCode, Mark, Phrase, Purpose, Response};
+use crate::domain::exchange::{Asked, ErrorCode, Phrase, Purpose, Response, Sign};
 
 /// Who answered the newest anonymous ping.
 pub(super) fn answering(asked: &[Asked]) -> Provider {
@@ -16,7 +16,7 @@ pub(super) fn answering(asked: &[Asked]) -> Provider {
     };
     Challenge::followed(&answer.challenges)
         .and_then(challenging)
-        .or_else(|| marked(&answer.marks))
+        .or_else(|| named_by(&answer.signs))
         .or_else(|| like_distribution(answer))
         .unwrap_or(Provider::Unknown)
 }
@@ -84,21 +84,21 @@ fn of_basic_realm(realm: &str) -> Option<Provider> {
 }
 
 /// Headers: the last resort of products whose challenge anybody could have written.
-fn marked(marks: &[Mark]) -> Option<Provider> {
-    marks.iter().find_map(|mark| match mark {
-        Mark::Artifactory => Some(Provider::Jfrog),
-        Mark::Nexus => Some(Provider::Nexus),
-        Mark::Gitlab => Some(Provider::Gitlab),
-        Mark::Zot => Some(Provider::Zot),
+fn named_by(signs: &[Sign]) -> Option<Provider> {
+    signs.iter().find_map(|sign| match sign {
+        Sign::Artifactory => Some(Provider::Jfrog),
+        Sign::Nexus => Some(Provider::Nexus),
+        Sign::Gitlab => Some(Provider::Gitlab),
+        Sign::Zot => Some(Provider::Zot),
         // GitHub Enterprise Server too, whose hosts have any name
-        Mark::Github => Some(Provider::Ghcr),
-        Mark::ApiVersion | Mark::PullsCounted => None,
+        Sign::Github => Some(Provider::Ghcr),
+        Sign::ApiVersion | Sign::PullsCounted => None,
     })
 }
 
 /// distribution's own words (registry/api/errcode/register.go), or an open `/v2/` with its header.
 fn like_distribution(answer: &Response) -> Option<Provider> {
-    let has_header = answer.marks.contains(&Mark::ApiVersion);
+    let has_header = answer.signs.contains(&Sign::ApiVersion);
     let asks = answer.codes.contains(&ErrorCode::Unauthorized)
         && answer.phrases.contains(&Phrase::AuthenticationRequired);
     let does = match answer.status {
@@ -124,18 +124,18 @@ mod tests {
         }
     }
 
-    fn asking(challenge: &str, marks: &[Mark]) -> Response {
+    fn asking(challenge: &str, signs: &[Sign]) -> Response {
         Response {
             status: 401,
             challenges: Challenge::parse_all([challenge]),
-            marks: marks.to_vec(),
+            signs: signs.to_vec(),
             ..Response::default()
         }
     }
 
-    fn check(challenge: &str, marks: &[Mark], expected: Provider) {
-        let asked = [ping(Ok(asking(challenge, marks)))];
-        assert_eq!(answering(&asked), expected, "{challenge} {marks:?}");
+    fn check(challenge: &str, signs: &[Sign], expected: Provider) {
+        let asked = [ping(Ok(asking(challenge, signs)))];
+        assert_eq!(answering(&asked), expected, "{challenge} {signs:?}");
     }
 
     #[test]
@@ -215,17 +215,17 @@ mod tests {
         let plain = r#"Bearer realm="https://r.example/v2/token",service="r.example""#;
         check(
             plain,
-            &[Mark::ApiVersion, Mark::Artifactory],
+            &[Sign::ApiVersion, Sign::Artifactory],
             Provider::Jfrog,
         );
-        check(plain, &[Mark::ApiVersion, Mark::Nexus], Provider::Nexus);
-        check(plain, &[Mark::ApiVersion, Mark::Gitlab], Provider::Gitlab);
-        check(plain, &[Mark::ApiVersion, Mark::Github], Provider::Ghcr);
-        check(plain, &[Mark::ApiVersion, Mark::Zot], Provider::Zot);
-        check(plain, &[Mark::ApiVersion], Provider::Unknown);
-        check(plain, &[Mark::PullsCounted], Provider::Unknown);
+        check(plain, &[Sign::ApiVersion, Sign::Nexus], Provider::Nexus);
+        check(plain, &[Sign::ApiVersion, Sign::Gitlab], Provider::Gitlab);
+        check(plain, &[Sign::ApiVersion, Sign::Github], Provider::Ghcr);
+        check(plain, &[Sign::ApiVersion, Sign::Zot], Provider::Zot);
+        check(plain, &[Sign::ApiVersion], Provider::Unknown);
+        check(plain, &[Sign::PullsCounted], Provider::Unknown);
         let harbor = r#"Bearer realm="https://r.example/service/token",service="harbor-registry""#;
-        check(harbor, &[Mark::Artifactory], Provider::Harbor);
+        check(harbor, &[Sign::Artifactory], Provider::Harbor);
     }
 
     #[test]
@@ -237,11 +237,11 @@ mod tests {
         let says = Response {
             codes: vec![ErrorCode::Unauthorized],
             phrases: vec![Phrase::AuthenticationRequired],
-            ..asking(r#"Basic realm="Registry Realm""#, &[Mark::ApiVersion])
+            ..asking(r#"Basic realm="Registry Realm""#, &[Sign::ApiVersion])
         };
         check(says.clone(), Provider::Distribution);
         let without = Response {
-            marks: vec![],
+            signs: vec![],
             ..says.clone()
         };
         check(without, Provider::Unknown);
@@ -259,7 +259,7 @@ mod tests {
         );
         let open = Response {
             status: 200,
-            marks: vec![Mark::ApiVersion],
+            signs: vec![Sign::ApiVersion],
             ..Response::default()
         };
         check(open.clone(), Provider::Distribution);
@@ -270,7 +270,7 @@ mod tests {
     fn a_name_that_belongs_to_a_provider_is_believed_before_its_answers() {
         let pretends = [ping(Ok(asking(
             r#"Bearer realm="https://r.example/token",service="registry.docker.io""#,
-            &[Mark::Nexus],
+            &[Sign::Nexus],
         )))];
         let check = |host: &str, expected| {
             assert_eq!(

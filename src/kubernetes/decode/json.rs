@@ -240,7 +240,7 @@ impl<R: Record + Default, F: FnMut(R)> Shape for List<R, F> {
         faults: &mut Faults,
     ) -> Result<bool, A::Error> {
         for index in 0_usize.. {
-            let mark = faults.path.len();
+            let depth = faults.path.len();
             // Writing to a String cannot fail.
             let _ = write!(faults.path, "[{index}]");
             let mut record = None;
@@ -250,7 +250,7 @@ impl<R: Record + Default, F: FnMut(R)> Shape for List<R, F> {
                 faults,
             };
             let read = list.next_element_seed(element)?;
-            faults.path.truncate(mark);
+            faults.path.truncate(depth);
             if read.is_none() {
                 break;
             }
@@ -304,12 +304,12 @@ impl<S> Expect<'_, S> {
     }
 
     fn enter(name: &str, faults: &mut Faults) -> usize {
-        let mark = faults.path.len();
+        let depth = faults.path.len();
         if !name.is_empty() {
             faults.path.push('.');
             faults.path.push_str(name);
         }
-        mark
+        depth
     }
 }
 
@@ -362,17 +362,17 @@ impl<'de, S: Shape> Visitor<'de> for Expect<'_, S> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
-        let mark = Self::enter(self.name, self.faults);
+        let depth = Self::enter(self.name, self.faults);
         let makes_sense = self.shape.list(list, self.faults)?;
-        self.faults.path.truncate(mark);
+        self.faults.path.truncate(depth);
         Self::judge(self.name, self.faults, makes_sense);
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let mark = Self::enter(self.name, self.faults);
+        let depth = Self::enter(self.name, self.faults);
         let makes_sense = self.shape.object(map, self.faults)?;
-        self.faults.path.truncate(mark);
+        self.faults.path.truncate(depth);
         Self::judge(self.name, self.faults, makes_sense);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `metadata`: names, owner, and only the marks that were asked for.
+//! `metadata`: names, owner, and only the annotations and labels that were asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use serde::de::MapAccess;
 use super::json::{Field, Record};
 use crate::domain::cluster::{ObjectName, OwnerSeen, Uid};
 
-/// Longer values of marks are left out: owner marks are names, dates are shorter still.
-const MARK_MOST: usize = 1024;
+/// Longer annotations and labels are left out: those of owners are names, dates are shorter still.
+const TEXT_MOST: usize = 1024;
 
 /// Never read, whatever is configured: it repeats the whole object, a Secret's data included.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -65,8 +65,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The owner marks and our own annotations, which are always kept, and nothing else.
-    pub fn marks() -> Self {
+    /// What owners are told by and our own annotations, which are always kept, and nothing else.
+    pub fn least() -> Self {
         Self::default()
     }
 
@@ -95,11 +95,11 @@ impl Wanted {
     }
 }
 
-fn is_owner_mark(label: &str) -> bool {
+fn is_owner_label(label: &str) -> bool {
     LABELS.contains(&label) || LABEL_PREFIXES.iter().any(|p| label.starts_with(p))
 }
 
-/// Which marks of an object are kept.
+/// Which annotations and labels of an object are kept.
 #[derive(Clone, Copy, Default)]
 pub(super) enum Keep<'w> {
     /// None.
@@ -126,7 +126,7 @@ impl Keep<'_> {
         match self {
             Self::Nothing => false,
             Self::Pod => name == super::pod::TEMPLATE_HASH,
-            Self::Secret(_) | Self::Other(_) => is_owner_mark(name),
+            Self::Secret(_) | Self::Other(_) => is_owner_label(name),
         }
     }
 }
@@ -175,11 +175,11 @@ impl Record for Metadata<'_> {
                 self.terminating = !text.is_empty();
                 true
             }),
-            "annotations" => value.record(&mut Marks {
+            "annotations" => value.record(&mut Texts {
                 wants: |name: &str| keep.annotation(name),
                 into: &mut self.annotations,
             }),
-            "labels" => value.record(&mut Marks {
+            "labels" => value.record(&mut Texts {
                 wants: |name: &str| keep.label(name),
                 into: &mut self.labels,
             }),
@@ -209,12 +209,12 @@ impl Record for Metadata<'_> {
 }
 
 /// Annotations or labels.
-struct Marks<'a, F> {
+struct Texts<'a, F> {
     wants: F,
     into: &'a mut BTreeMap<String, String>,
 }
 
-impl<F: Fn(&str) -> bool> Record for Marks<'_, F> {
+impl<F: Fn(&str) -> bool> Record for Texts<'_, F> {
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
         name: &str,
@@ -224,7 +224,7 @@ impl<F: Fn(&str) -> bool> Record for Marks<'_, F> {
             return value.skip();
         }
         value.text_with(|text| {
-            let fits = text.len() <= MARK_MOST;
+            let fits = text.len() <= TEXT_MOST;
             if fits {
                 self.into.insert(name.to_owned(), text.to_owned());
             }
@@ -274,7 +274,7 @@ impl Record for Managed {
         value: Field<'_, A>,
     ) -> Result<(), A::Error> {
         match name {
-            "manager" => value.cut_text(MARK_MOST, &mut self.manager),
+            "manager" => value.cut_text(TEXT_MOST, &mut self.manager),
             "time" => value.time(&mut self.time),
             "fieldsV1" => value.record(&mut self.fields),
             _ => value.skip(),
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_last_applied_configuration_is_never_wanted() {
-        let greedy = Wanted::marks().with_annotations([
+        let greedy = Wanted::least().with_annotations([
             LAST_APPLIED.to_owned(),
             DATA_HASH.to_owned(),
             "a".to_owned(),

@@ -1,4 +1,4 @@
-//! A Secret of one of the two pull-secret types: the type's data key, dates, marks; no other data.
+//! A Secret of one of the two pull-secret types: the type's data key, dates, what was asked for; no other data.
 
 use std::collections::BTreeMap;
 

@@ -77,7 +77,7 @@ pub(super) async fn page(
     cursor: &Cursor,
 ) -> Result<Listed, Refusal> {
     if cursor.is_at_start() {
-        objects.mark(Change::ListStarted);
+        objects.bound(Change::ListStarted);
     }
     let path = objects.path() + &cursor.query();
     let response = match objects.are_secrets() {
@@ -99,7 +99,7 @@ pub(super) async fn page(
             in_one: cursor.in_one,
         }));
     }
-    objects.mark(Change::ListFinished);
+    objects.bound(Change::ListFinished);
     objects.flush();
     Ok(Listed::Whole(head.resource_version))
 }

@@ -125,9 +125,9 @@ impl Objects {
     }
 
     /// A list begins or ended.
-    pub(super) fn mark(&mut self, mark: impl FnOnce(Watch) -> Change) {
-        let mark = mark(self.watch.clone());
-        self.push(mark);
+    pub(super) fn bound(&mut self, bound: impl FnOnce(Watch) -> Change) {
+        let bound = bound(self.watch.clone());
+        self.push(bound);
     }
 
     /// Gives on what has gathered.
@@ -343,7 +343,7 @@ mod tests {
             namespace: None,
         };
         let scope = Arc::new(Scope::of(&ClusterSource::default()));
-        let wanted = Arc::new(Wanted::marks());
+        let wanted = Arc::new(Wanted::least());
         Objects::new(watch, &scope, &wanted, &Shared::default(), &sink)
     }
 
