@@ -10,7 +10,7 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 
-pub use situation::{Finding, Situation};
+pub use situation::{Meaning, Situation};
 use table::At;
 
 use super::challenge::{Challenge, Scheme};
@@ -125,9 +125,9 @@ pub struct Judgement {
     pub up: bool,
     /// Of the login; `None` if none was tried: the ping failed, the credential is anonymous, or the
     /// registry asks for none at `/v2/` and no guarded manifest told either.
-    pub login: Option<Finding>,
+    pub login: Option<Meaning>,
     /// Of the manifests that were asked for, in that order.
-    pub manifests: Vec<(Manifest, Finding)>,
+    pub manifests: Vec<(Manifest, Meaning)>,
     /// Each step that was taken, with the status of the answer that decided; of several manifests
     /// the one that fared worst.
     pub steps: Vec<(Step, Outcome, Option<u16>)>,
@@ -140,15 +140,15 @@ pub struct Judgement {
     pub fault: Option<NetworkFault>,
 }
 
-/// A finding and the status that led to it, if there was an answer.
-type Judged = (Finding, Option<u16>);
+/// A meaning and the status that led to it, if there was an answer.
+type Judged = (Meaning, Option<u16>);
 
 /// Judges a conversation, by the habits of whoever answered.
 pub fn classify(exchange: &Exchange) -> Judgement {
     let provider = Provider::of(&exchange.registry, &exchange.asked);
     let last = |purpose| exchange.asked.iter().rfind(|one| one.purpose == purpose);
     let pinged = last(Purpose::AnonymousPing);
-    let ping = pinged.map_or(Finding::plain(Outcome::RegistryError), |one| {
+    let ping = pinged.map_or(Meaning::plain(Outcome::RegistryError), |one| {
         of(&one.answer, |answer| of_ping(provider, answer))
     });
     let mut steps = vec![(Step::Ping, ping.outcome, pinged.and_then(status))];
@@ -167,8 +167,8 @@ pub fn classify(exchange: &Exchange) -> Judgement {
     let judged = manifests(exchange, provider, login);
     let worst = judged
         .iter()
-        .max_by_key(|(_, (finding, _))| severity(finding.outcome));
-    steps.extend(worst.map(|(_, (finding, status))| (Step::Manifest, finding.outcome, *status)));
+        .max_by_key(|(_, (meaning, _))| severity(meaning.outcome));
+    steps.extend(worst.map(|(_, (meaning, status))| (Step::Manifest, meaning.outcome, *status)));
 
     Judgement {
         provider,
@@ -177,7 +177,7 @@ pub fn classify(exchange: &Exchange) -> Judgement {
         login,
         manifests: judged
             .into_iter()
-            .map(|(manifest, (finding, _))| (manifest, finding))
+            .map(|(manifest, (meaning, _))| (manifest, meaning))
             .collect(),
         steps,
         retry_after: exchange
@@ -216,15 +216,15 @@ fn login_by_manifest(exchange: &Exchange, scheme: Option<Scheme>) -> Option<Judg
     let mut pairs = exchange.asked.windows(2);
     let guarded = pairs
         .find(|pair| pair[0].manifest == pair[1].manifest && status_of(&pair[0]) == Some(401))?;
-    let finding = match (scheme, status_of(&guarded[1])?) {
-        (Some(Scheme::Basic), 200) => Finding::plain(Outcome::Ok),
-        (Some(Scheme::Basic), 401) => Finding {
+    let meaning = match (scheme, status_of(&guarded[1])?) {
+        (Some(Scheme::Basic), 200) => Meaning::plain(Outcome::Ok),
+        (Some(Scheme::Basic), 401) => Meaning {
             may_mean: MAY_MEAN,
-            ..Finding::plain(Outcome::Unauthorized)
+            ..Meaning::plain(Outcome::Unauthorized)
         },
         _ => return None,
     };
-    Some((finding, status_of(&guarded[1])))
+    Some((meaning, status_of(&guarded[1])))
 }
 
 /// The last word about each manifest, in the order in which they were first asked for. A `GET` that
@@ -232,14 +232,14 @@ fn login_by_manifest(exchange: &Exchange, scheme: Option<Scheme>) -> Option<Judg
 fn manifests(
     exchange: &Exchange,
     provider: Provider,
-    login: Option<Finding>,
+    login: Option<Meaning>,
 ) -> Vec<(Manifest, Judged)> {
     let mut judged: Vec<(Manifest, Judged)> = Vec::new();
     for asked in &exchange.asked {
         let Some(manifest) = &asked.manifest else {
             continue;
         };
-        let finding = of(&asked.answer, |answer| match asked.purpose {
+        let meaning = of(&asked.answer, |answer| match asked.purpose {
             Purpose::ScopedToken | Purpose::AnonymousToken => {
                 of_scoped_token(provider, login, answer)
             }
@@ -248,7 +248,7 @@ fn manifests(
                 of_manifest(provider, login, answer)
             }
         });
-        let row = (finding, status(asked));
+        let row = (meaning, status(asked));
         let adds_nothing = asked.purpose == Purpose::Get && asked.answer.is_err();
         match judged.iter_mut().find(|(known, _)| known == manifest) {
             Some(_) if adds_nothing => {}
@@ -263,10 +263,10 @@ fn status(asked: &Asked) -> Option<u16> {
     asked.answer.as_ref().ok().map(|answer| answer.status)
 }
 
-fn of(answer: &Result<Response, NetworkFault>, judge: impl Fn(&Response) -> Finding) -> Finding {
+fn of(answer: &Result<Response, NetworkFault>, judge: impl Fn(&Response) -> Meaning) -> Meaning {
     match answer {
         Ok(response) => judge(response),
-        Err(fault) => Finding::plain(of_fault(*fault)),
+        Err(fault) => Meaning::plain(of_fault(*fault)),
     }
 }
 
@@ -285,11 +285,11 @@ fn is_registry(answer: &Response) -> bool {
     answer.speaks_registry || (answer.status == 401 && !answer.challenges.is_empty())
 }
 
-fn of_ping(provider: Provider, answer: &Response) -> Finding {
+fn of_ping(provider: Provider, answer: &Response) -> Meaning {
     if let Some(told) = by_table(provider, At::Ping, answer) {
         return told;
     }
-    Finding::plain(match answer.status {
+    Meaning::plain(match answer.status {
         200 | 401 if is_registry(answer) => Outcome::Ok,
         403 if is_registry(answer) => Outcome::Forbidden,
         404 => Outcome::NotFound,
@@ -297,14 +297,14 @@ fn of_ping(provider: Provider, answer: &Response) -> Finding {
     })
 }
 
-fn of_login(provider: Provider, scheme: Option<Scheme>, answer: &Response) -> Finding {
+fn of_login(provider: Provider, scheme: Option<Scheme>, answer: &Response) -> Meaning {
     let is_good = match scheme {
         Some(Scheme::Bearer) => answer.token,
         Some(Scheme::Basic) => is_registry(answer),
         Some(Scheme::Other) | None => false,
     };
     match answer.status {
-        200 if is_good => Finding::plain(Outcome::Ok),
+        200 if is_good => Meaning::plain(Outcome::Ok),
         // 404 at a token endpoint says that there is none; nothing about the credential
         _ => told_or_error(provider, At::Login, answer),
     }
@@ -312,7 +312,7 @@ fn of_login(provider: Provider, scheme: Option<Scheme>, answer: &Response) -> Fi
 
 /// The login went well, so a refusal here is one of this repository. Harbor gives 200 and an
 /// anonymous token instead, and the manifest tells.
-fn of_scoped_token(provider: Provider, login: Option<Finding>, answer: &Response) -> Finding {
+fn of_scoped_token(provider: Provider, login: Option<Meaning>, answer: &Response) -> Meaning {
     let at = match is_good(login) {
         true => At::Token,
         false => At::TokenForNobody,
@@ -320,27 +320,27 @@ fn of_scoped_token(provider: Provider, login: Option<Finding>, answer: &Response
     told_or_error(provider, at, answer)
 }
 
-fn of_manifest(provider: Provider, login: Option<Finding>, answer: &Response) -> Finding {
+fn of_manifest(provider: Provider, login: Option<Meaning>, answer: &Response) -> Meaning {
     let at = match is_good(login) {
         true => At::Manifest,
         false => At::ManifestForNobody,
     };
     match answer.status {
-        200 => Finding::plain(Outcome::Ok),
+        200 => Meaning::plain(Outcome::Ok),
         // 3xx to another host is legal and is not followed: it tells nothing either way.
         _ => told_or_error(provider, at, answer),
     }
 }
 
 /// That anybody may read is believed of a registry alone: a portal gives its page to anybody too.
-fn of_anonymous(provider: Provider, answer: &Response) -> Finding {
+fn of_anonymous(provider: Provider, answer: &Response) -> Meaning {
     match answer.status {
-        200 if !is_registry(answer) => Finding::plain(Outcome::RegistryError),
+        200 if !is_registry(answer) => Meaning::plain(Outcome::RegistryError),
         _ => of_manifest(provider, None, answer),
     }
 }
 
-fn is_good(login: Option<Finding>) -> bool {
+fn is_good(login: Option<Meaning>) -> bool {
     login.is_some_and(|login| login.outcome == Outcome::Ok)
 }
 
@@ -350,13 +350,13 @@ fn is_lockout(answer: &Response) -> bool {
     says(Phrase::TooManyFailedLogins) || says(Phrase::LoginBlocked)
 }
 
-fn told_or_error(provider: Provider, at: At, answer: &Response) -> Finding {
-    by_table(provider, at, answer).unwrap_or(Finding::plain(Outcome::RegistryError))
+fn told_or_error(provider: Provider, at: At, answer: &Response) -> Meaning {
+    by_table(provider, at, answer).unwrap_or(Meaning::plain(Outcome::RegistryError))
 }
 
 /// A page with 401 is nginx before a registry, and means it. One with 403 is a firewall, one with 404
 /// some other site: they know nothing of credentials.
-fn by_table(provider: Provider, at: At, answer: &Response) -> Option<Finding> {
+fn by_table(provider: Provider, at: At, answer: &Response) -> Option<Meaning> {
     if answer.html && matches!(answer.status, 403 | 404) {
         return None;
     }

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use crate::domain::budget::Remembered;
     use crate::domain::credential::{Credential, Credentials};
-    use crate::domain::outcome::{Finding, Judgement, Outcome};
+    use crate::domain::outcome::{Judgement, Meaning, Outcome};
     use crate::domain::provider::Provider;
 
     fn minute(number: i64) -> DateTime<Utc> {
@@ -129,7 +129,7 @@ mod tests {
             provider: Provider::Unknown,
             ping: Outcome::Ok,
             up: true,
-            login: Some(Finding::plain(outcome)),
+            login: Some(Meaning::plain(outcome)),
             manifests: Vec::new(),
             steps: Vec::new(),
             retry_after: None,

@@ -14,7 +14,7 @@ use super::certificate::{Certificate, Certificates};
 use super::cluster::Group;
 use super::exchange::{Manifest, NetworkFault, Step};
 use super::image::Registry;
-use super::outcome::{self, Finding, Judgement, Outcome, Situation};
+use super::outcome::{self, Judgement, Meaning, Outcome, Situation};
 use super::provider::Provider;
 use super::pulls::Pulls;
 
@@ -40,7 +40,7 @@ pub enum Waits {
 pub struct Verdict {
     works: Option<bool>,
     refusal: Option<Refusal>,
-    last_login: Option<Finding>,
+    last_login: Option<Meaning>,
     fault: Option<NetworkFault>,
     steps: Vec<(Step, Outcome, Option<u16>)>,
     repositories: BTreeMap<Manifest, Probed>,
@@ -61,7 +61,7 @@ struct Refusal {
 /// The last answer for one manifest.
 #[derive(Clone, Copy, Debug)]
 struct Probed {
-    finding: Finding,
+    meaning: Meaning,
     at: DateTime<Utc>,
 }
 
@@ -73,9 +73,9 @@ impl Verdict {
         self.steps.clone_from(&judgement.steps);
         self.last_login = judgement.login;
         self.fault = judgement.fault;
-        for (manifest, finding) in &judgement.manifests {
+        for (manifest, meaning) in &judgement.manifests {
             let probed = Probed {
-                finding: *finding,
+                meaning: *meaning,
                 at: now,
             };
             self.repositories.insert(manifest.clone(), probed);
@@ -94,9 +94,9 @@ impl Verdict {
     /// The date inside the credential has passed: a conclusive `expired`, with nothing sent.
     pub fn record_expired_inside(&mut self, expired: DateTime<Utc>) {
         self.works = Some(false);
-        self.last_login = Some(Finding {
+        self.last_login = Some(Meaning {
             may_mean: &[Situation::ExpiredCredential],
-            ..Finding::plain(Outcome::Expired)
+            ..Meaning::plain(Outcome::Expired)
         });
         self.fault = None;
         self.steps = vec![(Step::Token, Outcome::Expired, None)];
@@ -110,7 +110,7 @@ impl Verdict {
     /// answer, and stays until the next.
     pub fn remember(&mut self, remembered: &Remembered) {
         self.works = (remembered.times > 1).then_some(false);
-        self.last_login = Some(Finding::plain(Outcome::Unauthorized));
+        self.last_login = Some(Meaning::plain(Outcome::Unauthorized));
         self.last_run = Some(remembered.last);
         self.refusal = Some(Refusal {
             first: remembered.first,
@@ -239,13 +239,13 @@ impl Verdict {
 
     /// The last answer for one manifest.
     pub fn manifest(&self, manifest: &Manifest) -> Option<Outcome> {
-        self.manifest_finding(manifest)
-            .map(|finding| finding.outcome)
+        self.manifest_meaning(manifest)
+            .map(|meaning| meaning.outcome)
     }
 
     /// The same with all that the answer leaves open.
-    pub fn manifest_finding(&self, manifest: &Manifest) -> Option<Finding> {
-        self.repositories.get(manifest).map(|probed| probed.finding)
+    pub fn manifest_meaning(&self, manifest: &Manifest) -> Option<Meaning> {
+        self.repositories.get(manifest).map(|probed| probed.meaning)
     }
 
     /// Of the manifests in use, those to ask now: never asked first, then the longest ago.

@@ -103,7 +103,7 @@ impl Prober {
         let outcomes: Vec<_> = judgement
             .manifests
             .iter()
-            .map(|(manifest, finding)| (manifest.clone(), finding.outcome))
+            .map(|(manifest, meaning)| (manifest.clone(), meaning.outcome))
             .collect();
         let public = self.shared.update(|state| {
             self.own_quota.looked(state, registry, judgement, now);

@@ -81,9 +81,9 @@ impl Situation {
     }
 }
 
-/// The verdict on one answer.
+/// What one answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct Meaning {
     /// The label.
     pub outcome: Outcome,
     /// The situations that this registry answers so. Empty where it worked, and where the answer is
@@ -93,7 +93,7 @@ pub struct Finding {
     pub is_verified: bool,
 }
 
-impl Finding {
+impl Meaning {
     /// What says nothing beyond its outcome.
     pub const fn plain(outcome: Outcome) -> Self {
         Self {
@@ -133,11 +133,11 @@ mod tests {
     #[test]
     fn doubt_is_told_where_there_is_some() {
         let check = |may_mean: &'static [Situation], expected: &str| {
-            let finding = Finding {
+            let meaning = Meaning {
                 may_mean,
-                ..Finding::plain(Outcome::Forbidden)
+                ..Meaning::plain(Outcome::Forbidden)
             };
-            assert_eq!(finding.doubt(), expected);
+            assert_eq!(meaning.doubt(), expected);
         };
         check(&[], "");
         check(&[Situation::NoRight], "");

@@ -5,7 +5,7 @@
 
 mod rows;
 
-use super::{Finding, Outcome, Situation};
+use super::{Meaning, Outcome, Situation};
 use crate::domain::challenge::ChallengeError;
 use crate::domain::exchange::{ErrorCode, Phrase, Response};
 use crate::domain::provider::Provider;
@@ -42,18 +42,18 @@ struct Row {
     at: &'static [At],
     statuses: &'static [u16],
     saying: Saying,
-    finding: Finding,
+    meaning: Meaning,
 }
 
 /// The meaning of an answer; `None` where no row has its status.
-pub(super) fn look_up(provider: Provider, at: At, answer: &Response) -> Option<Finding> {
+pub(super) fn look_up(provider: Provider, at: At, answer: &Response) -> Option<Meaning> {
     let own = rows::of(provider);
     let find = |wanted: fn(&Row) -> bool| {
         let mut all = own.iter().chain(rows::ANYWHERE);
         all.find(|row| wanted(row) && row.holds(at, answer))
     };
     let told = find(Row::is_told).or_else(|| find(|row| !row.is_told()));
-    told.map(|row| row.finding)
+    told.map(|row| row.meaning)
 }
 
 /// Whether the body of a manifest's refusal decides between rows of this provider.
@@ -74,7 +74,7 @@ impl Row {
             at,
             statuses,
             saying: Saying::Anything,
-            finding: Finding {
+            meaning: Meaning {
                 outcome,
                 may_mean,
                 is_verified: true,
@@ -105,11 +105,11 @@ impl Row {
 
     /// From memory or by likeness: nothing public was found that says so.
     const fn unverified(self) -> Self {
-        let finding = Finding {
+        let meaning = Meaning {
             is_verified: false,
-            ..self.finding
+            ..self.meaning
         };
-        Self { finding, ..self }
+        Self { meaning, ..self }
     }
 
     fn is_told(&self) -> bool {

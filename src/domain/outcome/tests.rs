@@ -94,7 +94,7 @@ fn render(judgement: &Judgement) -> String {
     let manifests: Vec<_> = judgement
         .manifests
         .iter()
-        .map(|(_, finding)| finding.outcome.as_str())
+        .map(|(_, meaning)| meaning.outcome.as_str())
         .collect();
     format!(
         "{} {} {} {}",
@@ -491,8 +491,8 @@ fn a_status_means_what_its_registry_means() {
         ..registry(404)
     };
     let judgement = check("ghcr.io", got(Ok(tag)), "ok up ok not_found");
-    let (_, finding) = &judgement.manifests[0];
-    assert_eq!(finding.may_mean, [Situation::TagAbsent]);
+    let (_, meaning) = &judgement.manifests[0];
+    assert_eq!(meaning.may_mean, [Situation::TagAbsent]);
 }
 
 #[test]

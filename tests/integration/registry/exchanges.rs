@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use regcred_exporter::domain::credential::Credential;
 use regcred_exporter::domain::exchange::{Exchange, Purpose};
 use regcred_exporter::domain::image::Registry;
-use regcred_exporter::domain::outcome::{Finding, Judgement, Situation, classify};
+use regcred_exporter::domain::outcome::{Judgement, Meaning, Situation, classify};
 use regcred_exporter::domain::provider::Provider;
 
 use self::fixture::{Case, Fixture, Steps};
@@ -44,18 +44,18 @@ struct Got {
 
 impl Got {
     /// The verdict that the case is about: the manifest's, if it came so far.
-    fn finding(&self) -> Finding {
+    fn meaning(&self) -> Meaning {
         let manifest = self.judgement.manifests.first();
-        let manifest = manifest.map(|(_, finding)| *finding);
+        let manifest = manifest.map(|(_, meaning)| *meaning);
         manifest.or(self.judgement.login).unwrap()
     }
 
     fn words(&self) -> (String, String) {
-        let word = |finding: Option<Finding>| finding.map_or("-", |one| one.outcome.as_str());
+        let word = |meaning: Option<Meaning>| meaning.map_or("-", |one| one.outcome.as_str());
         let manifest = self.judgement.manifests.first();
         (
             word(self.judgement.login).to_owned(),
-            word(manifest.map(|(_, finding)| *finding)).to_owned(),
+            word(manifest.map(|(_, meaning)| *meaning)).to_owned(),
         )
     }
 }
@@ -109,10 +109,10 @@ async fn every_situation_of_every_provider_is_told_as_expected() {
             let (login, manifest) = got.words();
             let expected = (case.login.clone(), case.manifest.clone());
             assert_eq!((login, manifest), expected, "{what}");
-            let finding = got.finding();
-            assert_eq!(finding.may_mean, case.may_mean(), "{what}");
+            let meaning = got.meaning();
+            assert_eq!(meaning.may_mean, case.may_mean(), "{what}");
             assert!(
-                finding.is_verified || !case.verified,
+                meaning.is_verified || !case.verified,
                 "{what}: nobody could look up what decided this"
             );
             assert_eq!(got.judgement.provider.as_str(), fixture.provider, "{what}");
@@ -152,16 +152,16 @@ async fn what_is_answered_alike_is_said_to_be() {
             .filter_map(|(case, got)| Some((case, got.as_ref()?)))
             .collect();
         for (case, got) in &told {
-            let finding = got.finding();
-            let what = format!("{} {:?} {finding:?}", fixture.host, case.situation());
-            assert!(finding.may_mean.contains(&case.situation()), "{what}");
+            let meaning = got.meaning();
+            let what = format!("{} {:?} {meaning:?}", fixture.host, case.situation());
+            assert!(meaning.may_mean.contains(&case.situation()), "{what}");
             if case.is_for_nobody() {
                 continue;
             }
-            for other in finding.may_mean {
+            for other in meaning.may_mean {
                 let is_alike = |(case, other_got): &&(&Case, &Got)| {
                     case.situation() == *other
-                        && other_got.finding().outcome == finding.outcome
+                        && other_got.meaning().outcome == meaning.outcome
                         && other_got.words() == got.words()
                 };
                 assert!(told.iter().any(|one| is_alike(&one)), "{what}: {other:?}");

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::exchange::Step;
-use crate::domain::outcome::{Finding, Judgement, Outcome};
+use crate::domain::outcome::{Judgement, Meaning, Outcome};
 use crate::domain::provider::Provider;
 
 /// A conversation by the outcomes of its steps: ping, login, manifest.
@@ -12,7 +12,7 @@ fn judgement(outcomes: &[Outcome]) -> Judgement {
         provider: Provider::Unknown,
         ping: outcomes[0],
         up: outcomes[0] == Outcome::Ok,
-        login: outcomes.get(1).copied().map(Finding::plain),
+        login: outcomes.get(1).copied().map(Meaning::plain),
         manifests: Vec::new(),
         steps: steps
             .map(|(step, outcome)| (step, *outcome, None))

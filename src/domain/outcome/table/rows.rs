@@ -295,8 +295,8 @@ mod tests {
     fn only_nonsense_means_nothing() {
         let own = Provider::ALL.iter().flat_map(|provider| of(*provider));
         for row in own.chain(ANYWHERE) {
-            let means_nothing = row.finding.may_mean.is_empty();
-            let is_nonsense = row.finding.outcome == RegistryError;
+            let means_nothing = row.meaning.may_mean.is_empty();
+            let is_nonsense = row.meaning.outcome == RegistryError;
             assert!(!means_nothing || is_nonsense, "{row:?}");
         }
     }

@@ -85,7 +85,7 @@ fn cell(one: &Replayed, column: Situation) -> String {
         let cell = match got {
             None => "-".to_owned(),
             Some(got) => {
-                let alike = if got.finding().leaves_doubt() {
+                let alike = if got.meaning().leaves_doubt() {
                     " ~"
                 } else {
                     ""
@@ -106,7 +106,7 @@ fn both(case: &Case, got: &Got) -> String {
         "-" => &case.login,
         manifest => manifest,
     };
-    let got = got.finding().outcome.as_str();
+    let got = got.meaning().outcome.as_str();
     match expected == got {
         true => format!("`{got}`"),
         false => format!("`{expected}`, got `{got}`"),
@@ -174,7 +174,7 @@ fn row(page: &mut String, fixture: &Fixture, case: &Case, got: Option<&Got>) {
         let _ = writeln!(page, "| {situation} | - | - | - | | {why} |");
         return;
     };
-    let others = got.finding().may_mean.iter();
+    let others = got.meaning().may_mean.iter();
     let others = others.filter(|other| **other != case.situation());
     let others: Vec<_> = others.map(|other| title(*other)).collect();
     let (login, manifest) = got.words();
