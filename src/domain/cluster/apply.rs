@@ -78,9 +78,9 @@ impl Cluster {
 
     /// Changes who names a Secret; what it holds is wanted or not accordingly.
     pub(super) fn rewire(&mut self, name: &Named, change: impl FnOnce(&mut Wiring)) {
-        let before = self.wiring.standing(name);
+        let before = self.wiring.naming(name);
         change(&mut self.wiring);
-        let after = self.wiring.standing(name);
+        let after = self.wiring.naming(name);
         let secret = self.secrets.get(name);
         self.wiring.exists(name, secret.is_some());
         if before.is_referenced != after.is_referenced {
@@ -205,7 +205,7 @@ impl Cluster {
     /// again. New uses are taken before old ones are given back, so that what stays the same is
     /// never gone in between.
     pub(super) fn swap_secret(&mut self, name: &Named, secret: Option<Secret>) -> Option<Secret> {
-        let is_referenced = self.wiring.standing(name).is_referenced;
+        let is_referenced = self.wiring.naming(name).is_referenced;
         if let Some(new) = &secret {
             new.hold(&mut self.groups, is_referenced);
         }

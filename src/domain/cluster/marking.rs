@@ -38,7 +38,7 @@ impl Cluster {
     /// Of a Secret with a mark of its own: what only those with a mark name has theirs.
     pub(super) fn mark_of_secret(&self, name: &Named, own: Option<Mark>) -> Option<Mark> {
         own.max(self.mark_of_namespace(&name.namespace))
-            .max(self.wiring.standing(name).mark)
+            .max(self.wiring.naming(name).mark)
     }
 
     /// Puts everything in a namespace under the marks that it has now.

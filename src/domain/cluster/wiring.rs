@@ -48,7 +48,7 @@ fn place(mark: Option<Mark>) -> usize {
 
 /// What being named makes of a Secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct Naming {
     /// Somebody without a mark names it.
     pub(super) is_referenced: bool,
     /// All who name it have a mark: the weakest of these.
@@ -111,13 +111,13 @@ impl Wiring {
     }
 
     /// What that makes of it.
-    pub(super) fn standing(&self, name: &Named) -> Standing {
+    pub(super) fn naming(&self, name: &Named) -> Naming {
         let Some(named) = self.by_name.get(name) else {
-            return Standing::default();
+            return Naming::default();
         };
         let is_referenced = named.has(None);
         let weakest = Mark::ALL.into_iter().find(|mark| named.has(Some(*mark)));
-        Standing {
+        Naming {
             is_referenced,
             mark: weakest.filter(|_| !is_referenced),
         }
