@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::cli::Command;
 use crate::config::{Check, Complaint, Settings};
-use crate::domain::finding::Standing;
+use crate::domain::finding::Upshot;
 
 /// How a command ends (docs/cli.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +46,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-impl From<Standing> for Exit {
-    fn from(standing: Standing) -> Self {
-        match standing {
-            Standing::Works => Self::Works,
-            Standing::Unclear => Self::Unclear,
-            Standing::Broken => Self::Broken,
+impl From<Upshot> for Exit {
+    fn from(upshot: Upshot) -> Self {
+        match upshot {
+            Upshot::Works => Self::Works,
+            Upshot::Unclear => Self::Unclear,
+            Upshot::Broken => Self::Broken,
         }
     }
 }

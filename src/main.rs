@@ -64,7 +64,7 @@ fn check(asked: &Check) -> ExitCode {
             for failure in report.failures() {
                 command::complain(&failure);
             }
-            let exit = Exit::from(report.standing(&asked.fail_on));
+            let exit = Exit::from(report.upshot(&asked.fail_on));
             answer(&check::written(&report, asked.output), exit)
         }
         Err(error) => exit_code(Err(error)),

@@ -24,7 +24,7 @@ use crate::domain::cluster::{Cluster, Holding, ObjectName};
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::{FailOn, Finding, Standing};
+use crate::domain::finding::{FailOn, Finding, Upshot};
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::{Outcome, Situation};
@@ -207,8 +207,8 @@ impl Report {
     }
 
     /// What the findings come to for somebody who fails on these.
-    pub fn standing(&self, fail_on: &FailOn) -> Standing {
-        fail_on.standing(&self.findings())
+    pub fn upshot(&self, fail_on: &FailOn) -> Upshot {
+        fail_on.upshot(&self.findings())
     }
 
     fn soon(&self) -> Soon {
@@ -244,7 +244,7 @@ impl Line {
 
     /// What is wrong with it.
     fn findings(&self, soon: Soon) -> BTreeSet<Finding> {
-        let given = self.answer.outcome().map(standing_of);
+        let given = self.answer.outcome().map(upshot_of);
         let is_useless = is_useless(self.faults);
         let is_silent = match self.answer {
             Answer::Missing | Answer::NoRegistry | Answer::Skipped(Skipped::Budget) => true,
@@ -252,10 +252,10 @@ impl Line {
             Answer::Skipped(_) | Answer::NotAsked | Answer::NotNeeded | Answer::Useless => {
                 self.faults.contains(FaultKind::TooLarge)
             }
-            Answer::Given(_) => given == Some(Standing::Unclear),
+            Answer::Given(_) => given == Some(Upshot::Unclear),
         };
-        let works = self.answer == Answer::NotNeeded || given == Some(Standing::Works);
-        let is_refused = given == Some(Standing::Broken) || self.refused_manifests > 0;
+        let works = self.answer == Answer::NotNeeded || given == Some(Upshot::Works);
+        let is_refused = given == Some(Upshot::Broken) || self.refused_manifests > 0;
         [
             (Finding::Refused, is_refused),
             (Finding::Fault, is_useless),
@@ -288,11 +288,11 @@ impl Soon {
 }
 
 /// What one outcome proves.
-fn standing_of(outcome: Outcome) -> Standing {
+fn upshot_of(outcome: Outcome) -> Upshot {
     match (outcome, outcome.is_conclusive()) {
-        (Outcome::Ok, _) => Standing::Works,
-        (_, true) => Standing::Broken,
-        (_, false) => Standing::Unclear,
+        (Outcome::Ok, _) => Upshot::Works,
+        (_, true) => Upshot::Broken,
+        (_, false) => Upshot::Unclear,
     }
 }
 

@@ -52,19 +52,19 @@ impl Finding {
     }
 
     /// What it proves, by itself.
-    pub fn standing(self) -> Standing {
+    pub fn upshot(self) -> Upshot {
         match self {
-            Self::Refused | Self::Fault | Self::Missing | Self::NoCandidate => Standing::Broken,
+            Self::Refused | Self::Fault | Self::Missing | Self::NoCandidate => Upshot::Broken,
             // It will not work, and does.
-            Self::Expires => Standing::Works,
-            Self::Inconclusive | Self::Unreadable => Standing::Unclear,
+            Self::Expires => Upshot::Works,
+            Self::Inconclusive | Self::Unreadable => Upshot::Unclear,
         }
     }
 }
 
 /// All findings in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Upshot {
     /// All that was asked for works.
     Works,
     /// Nothing is proven not to work, and something could not be told.
@@ -83,7 +83,7 @@ pub struct FailOn {
 impl Default for FailOn {
     /// Whatever proves that something does not work.
     fn default() -> Self {
-        let proves = |finding: &Finding| finding.standing() == Standing::Broken;
+        let proves = |finding: &Finding| finding.upshot() == Upshot::Broken;
         Self::nothing().with(Finding::ALL.into_iter().filter(proves))
     }
 }
@@ -122,14 +122,14 @@ impl FailOn {
 
     /// What the findings come to: broken where one of them is failed on, unclear where nobody can
     /// tell whether there is one.
-    pub fn standing(&self, found: &BTreeSet<Finding>) -> Standing {
+    pub fn upshot(&self, found: &BTreeSet<Finding>) -> Upshot {
         let is_inconclusive = found.contains(&Finding::Inconclusive) && !self.findings.is_empty();
         if !self.findings.is_disjoint(found) {
-            Standing::Broken
+            Upshot::Broken
         } else if is_inconclusive || found.contains(&Finding::Unreadable) {
-            Standing::Unclear
+            Upshot::Unclear
         } else {
-            Standing::Works
+            Upshot::Works
         }
     }
 }
@@ -137,7 +137,7 @@ impl FailOn {
 #[cfg(test)]
 mod tests {
     use super::Finding::*;
-    use super::Standing::{Broken, Unclear, Works};
+    use super::Upshot::{Broken, Unclear, Works};
     use super::*;
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         let nothing = FailOn::nothing;
         let expires = || FailOn::nothing().with_expiry(TimeDelta::days(14));
         #[rustfmt::skip]
-        let rows: &[(FailOn, &[Finding], Standing)] = &[
+        let rows: &[(FailOn, &[Finding], Upshot)] = &[
             (default(), &[], Works),
             (default(), &[Refused], Broken),
             (default(), &[Fault], Broken),
@@ -171,7 +171,7 @@ mod tests {
         ];
         for (fail_on, found, expected) in rows {
             let found = found.iter().copied().collect();
-            let got = fail_on.standing(&found);
+            let got = fail_on.upshot(&found);
             assert_eq!(got, *expected, "{fail_on:?} {found:?}");
         }
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Asked, Soon, is_useless, source, standing_of};
+use super::{Asked, Soon, is_useless, source, upshot_of};
 use crate::domain::cluster::{Cluster, Held, Holding};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::{Finding, Standing};
+use crate::domain::finding::{Finding, Upshot};
 use crate::domain::image::Reference;
 use crate::domain::keyring::{self, Key, Rule};
 use crate::domain::outcome::Outcome;
@@ -118,27 +118,26 @@ impl ImageReport {
     /// Whether it could be pulled without a credential; `None` where one of the candidates works,
     /// where none is refused, and where nobody can tell.
     pub fn anonymous_would_work(&self) -> Option<bool> {
-        self.anonymous
-            .filter(|_| self.standing() == Standing::Broken)
+        self.anonymous.filter(|_| self.upshot() == Upshot::Broken)
     }
 
     /// One candidate that works is enough. Without any the kubelet pulls anonymously, which nobody
     /// meant who named a Secret.
-    pub(super) fn standing(&self) -> Standing {
-        let unread = self.is_cut.then_some(Standing::Unclear);
-        let standings = self.candidates.iter().map(|one| self.standing_of(one));
-        let standings = standings.chain(unread);
-        standings.min().unwrap_or(Standing::Broken)
+    pub(super) fn upshot(&self) -> Upshot {
+        let unread = self.is_cut.then_some(Upshot::Unclear);
+        let upshots = self.candidates.iter().map(|one| self.upshot_of(one));
+        let upshots = upshots.chain(unread);
+        upshots.min().unwrap_or(Upshot::Broken)
     }
 
     /// What one candidate comes to, by itself.
-    pub(super) fn standing_of(&self, candidate: &Candidate) -> Standing {
+    pub(super) fn upshot_of(&self, candidate: &Candidate) -> Upshot {
         match candidate.outcome {
-            Some(outcome) => standing_of(outcome),
-            None if candidate.is_useless => Standing::Broken,
+            Some(outcome) => upshot_of(outcome),
+            None if candidate.is_useless => Upshot::Broken,
             None => match self.asked {
-                Asked::Registries => Standing::Unclear,
-                Asked::Nobody => Standing::Works,
+                Asked::Registries => Upshot::Unclear,
+                Asked::Nobody => Upshot::Works,
             },
         }
     }
@@ -149,18 +148,18 @@ impl ImageReport {
             Some(_) => Finding::Refused,
             None => Finding::Fault,
         };
-        match self.standing() {
-            Standing::Broken if self.candidates.is_empty() => [Finding::NoCandidate].into(),
-            Standing::Broken => self.candidates.iter().map(of_broken).collect(),
-            Standing::Unclear => [Finding::Inconclusive].into(),
-            Standing::Works if self.expires(soon) => [Finding::Expires].into(),
-            Standing::Works => BTreeSet::new(),
+        match self.upshot() {
+            Upshot::Broken if self.candidates.is_empty() => [Finding::NoCandidate].into(),
+            Upshot::Broken => self.candidates.iter().map(of_broken).collect(),
+            Upshot::Unclear => [Finding::Inconclusive].into(),
+            Upshot::Works if self.expires(soon) => [Finding::Expires].into(),
+            Upshot::Works => BTreeSet::new(),
         }
     }
 
     /// Every candidate that works does so for a while only: one that goes on is enough.
     pub(super) fn expires(&self, soon: Soon) -> bool {
-        let works = |one: &&Candidate| self.standing_of(one) == Standing::Works;
+        let works = |one: &&Candidate| self.upshot_of(one) == Upshot::Works;
         let mut working = self.candidates.iter().filter(works).peekable();
         working.peek().is_some() && working.all(|one| soon.has(&one.expiry, one.outcome.is_some()))
     }

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use super::printable::printable;
 use super::xml::escaped;
-use super::{About, Answer, Candidate, ImageReport, Line, Report, Standing, doubt, public, words};
+use super::{About, Answer, Candidate, ImageReport, Line, Report, Upshot, doubt, public, words};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
 use crate::domain::finding::Finding;
@@ -207,7 +207,7 @@ fn expires(expiry: &Expiry, report: &Report) -> String {
 /// A case for each candidate; where none decides, as where there is none, one that says so.
 fn of_image(image: &ImageReport, report: &Report) -> Vec<Case> {
     let of = |candidate| of_candidate(candidate, image, report);
-    let decides = |candidate: &Candidate| image.standing_of(candidate) == image.standing();
+    let decides = |candidate: &Candidate| image.upshot_of(candidate) == image.upshot();
     let mut cases: Vec<Case> = image.candidates.iter().map(of).collect();
     if !image.candidates.iter().any(decides) {
         cases.push(of_none(image, report));
@@ -222,8 +222,8 @@ fn of_none(image: &ImageReport, report: &Report) -> Case {
         let key = printable(&format!("{} {}", near.source, near.key));
         format!("{key} nearly matches ({rule}): {explanation}")
     });
-    let ending = match image.standing() {
-        Standing::Unclear => Ending::Error(Finding::Inconclusive),
+    let ending = match image.upshot() {
+        Upshot::Unclear => Ending::Error(Finding::Inconclusive),
         _ => Ending::Failed(Finding::NoCandidate),
     };
     Case {
@@ -238,16 +238,16 @@ fn of_none(image: &ImageReport, report: &Report) -> Case {
 /// What is wrong with a candidate fails only where it keeps the image from being pulled: a kubelet
 /// goes on to the next.
 fn of_candidate(candidate: &Candidate, image: &ImageReport, report: &Report) -> Case {
-    let (own, whole) = (image.standing_of(candidate), image.standing());
+    let (own, whole) = (image.upshot_of(candidate), image.upshot());
     let does_expire = own == whole && image.expires(report.soon());
     let ending = match own {
         _ if own > whole => Ending::Skipped,
-        Standing::Broken if candidate.outcome.is_none() => Ending::Failed(Finding::Fault),
-        Standing::Broken => Ending::Failed(Finding::Refused),
-        Standing::Unclear => Ending::Error(Finding::Inconclusive),
-        Standing::Works if does_expire => Ending::Failed(Finding::Expires),
-        Standing::Works if candidate.outcome.is_none() => Ending::Skipped,
-        Standing::Works => Ending::Passed,
+        Upshot::Broken if candidate.outcome.is_none() => Ending::Failed(Finding::Fault),
+        Upshot::Broken => Ending::Failed(Finding::Refused),
+        Upshot::Unclear => Ending::Error(Finding::Inconclusive),
+        Upshot::Works if does_expire => Ending::Failed(Finding::Expires),
+        Upshot::Works if candidate.outcome.is_none() => Ending::Skipped,
+        Upshot::Works => Ending::Passed,
     };
     let mut message = words::of_candidate(image, candidate);
     let mut details = Vec::new();
@@ -258,7 +258,7 @@ fn of_candidate(candidate: &Candidate, image: &ImageReport, report: &Report) -> 
     }
     if own > whole {
         let better = match whole {
-            Standing::Works => "The kubelet goes on to the next: another candidate works.",
+            Upshot::Works => "The kubelet goes on to the next: another candidate works.",
             _ => "The kubelet goes on to the next: another candidate may work.",
         };
         details.push(better.to_owned());

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Answer, Asked, Line, is_useless, source, standing_of};
+use super::{Answer, Asked, Line, is_useless, source, upshot_of};
 use crate::domain::cluster::{Held, Holding, Login, ObjectName};
 use crate::domain::docker_config::{FaultKind, FaultSet};
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::Standing;
+use crate::domain::finding::Upshot;
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::Outcome;
@@ -164,7 +164,7 @@ where
 }
 
 fn refused_manifests(login: &Login) -> u64 {
-    let is_refused = |outcome: Outcome| standing_of(outcome) == Standing::Broken;
+    let is_refused = |outcome: Outcome| upshot_of(outcome) == Upshot::Broken;
     let refused = login
         .repositories
         .iter()

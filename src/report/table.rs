@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::printable::{printable, width};
 use super::{
-    About, Answer, Asked, Candidate, ImageReport, Line, Report, doubt, public, standing_of, words,
+    About, Answer, Asked, Candidate, ImageReport, Line, Report, doubt, public, upshot_of, words,
 };
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::Standing;
+use crate::domain::finding::Upshot;
 use crate::domain::rows::ReferenceRow;
 
 /// Whether the reader sees colours.
@@ -23,7 +23,7 @@ pub enum Colours {
 /// One cell: its text, and what it means for the colour.
 struct Cell {
     text: String,
-    standing: Option<Standing>,
+    upshot: Option<Upshot>,
 }
 
 /// The whole report.
@@ -106,7 +106,7 @@ fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
                 plain(&candidate.key),
                 said(
                     &words::of_candidate(image, candidate),
-                    standing(image, candidate),
+                    upshot(image, candidate),
                 ),
                 expires(&candidate.expiry, report.at),
             ]
@@ -130,24 +130,24 @@ fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
 }
 
 /// None where nobody was asked, which is neither good nor bad.
-fn standing(image: &ImageReport, candidate: &Candidate) -> Option<Standing> {
+fn upshot(image: &ImageReport, candidate: &Candidate) -> Option<Upshot> {
     let is_told = candidate.outcome.is_some() || candidate.is_useless;
     let is_meant = is_told || image.asked == Asked::Registries;
-    is_meant.then(|| image.standing_of(candidate))
+    is_meant.then(|| image.upshot_of(candidate))
 }
 
 fn outcome(line: &Line) -> Cell {
-    let standing = match line.answer {
-        Answer::Given(_) if line.refused_manifests > 0 => Some(Standing::Broken),
-        Answer::Given(outcome) => Some(standing_of(outcome)),
-        Answer::Missing => Some(Standing::Unclear),
+    let upshot = match line.answer {
+        Answer::Given(_) if line.refused_manifests > 0 => Some(Upshot::Broken),
+        Answer::Given(outcome) => Some(upshot_of(outcome)),
+        Answer::Missing => Some(Upshot::Unclear),
         Answer::Skipped(_)
         | Answer::NotNeeded
         | Answer::NotAsked
         | Answer::NoRegistry
         | Answer::Useless => None,
     };
-    said(&words::of_line(line), standing)
+    said(&words::of_line(line), upshot)
 }
 
 fn faults(line: &Line) -> Cell {
@@ -156,18 +156,18 @@ fn faults(line: &Line) -> Cell {
         .faults
         .worst()
         .is_some_and(|worst| worst > Effect::Suspicious);
-    let standing = if is_broken {
-        Standing::Broken
+    let upshot = if is_broken {
+        Upshot::Broken
     } else {
-        Standing::Unclear
+        Upshot::Unclear
     };
-    said(&words.join(" "), (!words.is_empty()).then_some(standing))
+    said(&words.join(" "), (!words.is_empty()).then_some(upshot))
 }
 
 fn expires(expiry: &Expiry, at: DateTime<Utc>) -> Cell {
     let is_past = expiry.expires.is_some_and(|date| date <= at);
-    let standing = is_past.then_some(Standing::Unclear);
-    said(&words::of_expiry(expiry, at), standing)
+    let upshot = is_past.then_some(Upshot::Unclear);
+    said(&words::of_expiry(expiry, at), upshot)
 }
 
 fn notes(lines: impl Iterator<Item = String>) -> String {
@@ -187,10 +187,10 @@ fn plain(text: &str) -> Cell {
     said(text, None)
 }
 
-fn said(text: &str, standing: Option<Standing>) -> Cell {
+fn said(text: &str, upshot: Option<Upshot>) -> Cell {
     Cell {
         text: printable(text),
-        standing,
+        upshot,
     }
 }
 
@@ -224,11 +224,11 @@ fn columns(header: &[&str], rows: Vec<Vec<Cell>>, colours: Colours) -> String {
 }
 
 fn coloured(cell: &Cell, colours: Colours) -> String {
-    let code = match (colours, cell.standing) {
+    let code = match (colours, cell.upshot) {
         (Colours::None, _) | (_, None) => return cell.text.clone(),
-        (Colours::Shown, Some(Standing::Works)) => "32",
-        (Colours::Shown, Some(Standing::Unclear)) => "33",
-        (Colours::Shown, Some(Standing::Broken)) => "31",
+        (Colours::Shown, Some(Upshot::Works)) => "32",
+        (Colours::Shown, Some(Upshot::Unclear)) => "33",
+        (Colours::Shown, Some(Upshot::Broken)) => "31",
     };
     format!("\x1b[{code}m{}\x1b[0m", cell.text)
 }

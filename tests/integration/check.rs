@@ -120,7 +120,7 @@ pub(crate) async fn checked(line: &str) -> Report {
 }
 
 fn exit(report: &Report) -> u8 {
-    Exit::from(report.standing(&FailOn::default())).code()
+    Exit::from(report.upshot(&FailOn::default())).code()
 }
 
 fn written(report: &Report) -> String {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use regcred_exporter::domain::docker_config::FaultSet;
 use regcred_exporter::domain::expiry::Expiry;
-use regcred_exporter::domain::finding::{FailOn, Standing};
+use regcred_exporter::domain::finding::{FailOn, Upshot};
 use regcred_exporter::domain::outcome::Outcome;
 use regcred_exporter::domain::rows::Skipped;
 use regcred_exporter::report::{About, Answer, Line, Report, junit};
@@ -283,21 +283,21 @@ fn a_date_that_comes_fails_where_somebody_asks_for_it() {
         ..line("shop/a", "ghcr.io", answer)
     };
     let (ok, silent) = (Answer::Given(Outcome::Ok), Answer::Missing);
-    for (days, answer, ending, standing) in [
-        (13, ok, "failure expires", Standing::Broken),
-        (14, Answer::NotAsked, "failure expires", Standing::Broken),
-        (15, ok, "passed", Standing::Works),
-        (15, silent, "error inconclusive", Standing::Unclear),
-        (13, silent, "failure expires", Standing::Broken),
-        (-1, Answer::NotAsked, "failure expires", Standing::Broken),
+    for (days, answer, ending, upshot) in [
+        (13, ok, "failure expires", Upshot::Broken),
+        (14, Answer::NotAsked, "failure expires", Upshot::Broken),
+        (15, ok, "passed", Upshot::Works),
+        (15, silent, "error inconclusive", Upshot::Unclear),
+        (13, silent, "failure expires", Upshot::Broken),
+        (-1, Answer::NotAsked, "failure expires", Upshot::Broken),
         // The login works: the date is wrong.
-        (-1, ok, "passed", Standing::Works),
+        (-1, ok, "passed", Upshot::Works),
     ] {
         let mut report = report(vec![with(TimeDelta::days(days), answer)]);
         let fail_on = FailOn::nothing().with_expiry(TimeDelta::days(14));
         report.expires_within = fail_on.expires_within();
         assert_eq!(endings(&report), [ending], "{days} {answer:?}");
-        assert_eq!(report.standing(&fail_on), standing, "{days} {answer:?}");
+        assert_eq!(report.upshot(&fail_on), upshot, "{days} {answer:?}");
         report.expires_within = None;
         let is_told = endings(&report) == ["failure expires"];
         assert!(!is_told, "nobody asked");
