@@ -133,7 +133,7 @@ pub enum Asked {
 }
 
 impl Report {
-    /// About every entry that is held.
+    /// About every entry that is held, as far as it is told.
     pub fn of_credentials(
         holdings: &[Holding],
         rows: &Rows,
@@ -146,12 +146,6 @@ impl Report {
             cluster.logins(verdicts, object, key, registry, at)
         };
         let index = lines::Index::of(rows, asked, logins);
-        let told = |holding: &Holding| match cluster.ignores(&holding.object) {
-            true => holding.ignored(),
-            false => holding.clone(),
-        };
-        let holdings: Vec<_> = holdings.iter().map(told).collect();
-        let holdings = &holdings[..];
         let mut lines: Vec<Line> = holdings
             .iter()
             .flat_map(|holding| index.lines(holding))
@@ -168,7 +162,7 @@ impl Report {
         }
     }
 
-    /// About images.
+    /// About images, of the same holdings as these.
     pub fn of_images(images: Vec<ImageReport>, holdings: &[Holding], at: DateTime<Utc>) -> Self {
         Self {
             at,

@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::Progress;
 use crate::clock::Clock;
 use crate::config::{Check, Output, Settings};
+use crate::domain::cluster::Holding;
 use crate::kubernetes::client::ConnectError;
 use crate::registry::TrustError;
 use crate::report::table::Colours;
@@ -62,7 +63,7 @@ pub fn written(report: &Report, output: Output) -> String {
 
 fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Report {
     let now = clock.now();
-    let holdings = &gathered.holdings;
+    let holdings = told(&gathered);
     // In a namespace that is not there no pod can pull.
     let images = if gathered.is_nowhere {
         &[]
@@ -73,22 +74,33 @@ fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Re
         gathered.shared.read(|state| {
             let (cluster, verdicts) = (&state.cluster, &state.verdicts);
             let rows = state.rows(now).in_order();
-            Report::of_credentials(holdings, &rows, cluster, verdicts, asking, now)
+            Report::of_credentials(&holdings, &rows, cluster, verdicts, asking, now)
         })
     } else {
         let images = gathered.shared.read(|state| {
             let of = |image| {
                 let (cluster, verdicts) = (&state.cluster, &state.verdicts);
-                ImageReport::of(image, holdings, cluster, verdicts, asking, now)
+                ImageReport::of(image, &holdings, cluster, verdicts, asking, now)
             };
             images.iter().map(of).collect()
         });
-        Report::of_images(images, holdings, now)
+        Report::of_images(images, &holdings, now)
     };
     report.notes = gathered.notes;
     report.unreadable = gathered.unreadable;
     report.expires_within = asked.fail_on.expires_within();
     report
+}
+
+/// What is held, as far as annotations let it be told. A pod that is asked about needs it all: what
+/// wants the pod left alone is about all that it names.
+fn told(gathered: &Gathered) -> Vec<Holding> {
+    gathered.shared.read(|state| {
+        let cluster = &state.cluster;
+        let of_pod = cluster.mark_of_pod(gather::OUR_POD);
+        let told = |held: &Holding| held.told(cluster.mark_on(&held.object).max(of_pod));
+        gathered.holdings.iter().map(told).collect()
+    })
 }
 
 /// `NO_COLOR` as in no-color.org.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::{Asked, Soon, is_useless, source, upshot_of};
-use crate::domain::cluster::{Cluster, Held, Holding};
+use crate::domain::cluster::{Cluster, Held, Holding, Mark};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
@@ -14,6 +14,7 @@ use crate::domain::finding::{Finding, Upshot};
 use crate::domain::image::Reference;
 use crate::domain::keyring::{self, Key, Rule};
 use crate::domain::outcome::Outcome;
+use crate::domain::rows::Skipped;
 use crate::domain::verdict::Verdicts;
 
 /// What a kubelet would do to pull one image.
@@ -40,8 +41,8 @@ pub struct Candidate {
     pub source: String,
     /// Normalised key, or as written where entries of one Secret share it.
     pub key: String,
-    /// Of the manifest, or of the login where it was refused; none when nobody was asked, or when
-    /// the entry is empty and the kubelet pulls anonymously with it.
+    /// Of the manifest, or of the login where it was refused; none when nobody was asked, be it about
+    /// this one only, or when the entry is empty and the kubelet pulls anonymously with it.
     pub outcome: Option<Outcome>,
     /// What exactly, where there was no answer.
     pub fault: Option<NetworkFault>,
@@ -49,6 +50,8 @@ pub struct Candidate {
     pub expiry: Expiry,
     /// The entry holds nothing that could be sent.
     pub is_useless: bool,
+    /// Why it is not to be asked, where that is so.
+    pub skipped: Option<Skipped>,
 }
 
 /// A key that nearly matches.
@@ -63,7 +66,8 @@ pub struct Near {
 }
 
 impl ImageReport {
-    /// What the kubelet would try of these Secrets, which must come in the pod's order.
+    /// What the kubelet would try of these Secrets, which must come in the pod's order, as far as
+    /// they are told.
     pub fn of(
         image: &Reference,
         holdings: &[Holding],
@@ -92,10 +96,12 @@ impl ImageReport {
                     fault: answer.and_then(|(_, fault)| fault),
                     expiry: held.expiry,
                     is_useless: is_useless(held.faults),
+                    skipped: holding.mark.map(Mark::skipped),
                 }
             })
             .collect();
-        let near_misses = keyring::near_misses(entries(holdings), image.name())
+        let told = holdings.iter().filter(|holding| !holding.is_ignored());
+        let near_misses = keyring::near_misses(entries(told), image.name())
             .into_iter()
             .map(|near| Near {
                 source: source(&near.item.0.object),
@@ -135,6 +141,8 @@ impl ImageReport {
         match candidate.outcome {
             Some(outcome) => upshot_of(outcome),
             None if candidate.is_useless => Upshot::Broken,
+            // What is not asked on purpose is no finding.
+            None if candidate.skipped.is_some() => Upshot::Works,
             None => match self.asked {
                 Asked::Registries => Upshot::Unclear,
                 Asked::Nobody => Upshot::Works,
@@ -172,8 +180,10 @@ fn is_cut(holding: &Holding) -> bool {
 
 type Entry<'a> = (&'a Holding, &'a Key, &'a Held);
 
-fn entries(holdings: &[Holding]) -> impl Iterator<Item = (&Key, Entry<'_>)> {
-    holdings.iter().flat_map(|holding| {
+fn entries<'a>(
+    holdings: impl IntoIterator<Item = &'a Holding>,
+) -> impl Iterator<Item = (&'a Key, Entry<'a>)> {
+    holdings.into_iter().flat_map(|holding| {
         holding.entries.iter().filter_map(move |held| {
             let key = held.key.as_ref()?;
             Some((key, (holding, key, held)))

@@ -102,7 +102,7 @@ where
         let line = Line {
             registry: held.key.as_ref().and_then(registry_of),
             key: Some(holding.shown_key(held).to_owned()),
-            answer: match holding.is_ignored {
+            answer: match holding.is_ignored() {
                 true => Answer::Skipped(Skipped::Ignored),
                 false => self.without_row(held),
             },

@@ -132,7 +132,8 @@ fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
 /// None where nobody was asked, which is neither good nor bad.
 fn upshot(image: &ImageReport, candidate: &Candidate) -> Option<Upshot> {
     let is_told = candidate.outcome.is_some() || candidate.is_useless;
-    let is_meant = is_told || image.asked == Asked::Registries;
+    let is_asked = image.asked == Asked::Registries && candidate.skipped.is_none();
+    let is_meant = is_told || is_asked;
     is_meant.then(|| image.upshot_of(candidate))
 }
 

@@ -8,6 +8,7 @@ use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::{Confidence, Expiry};
 use crate::domain::outcome::Outcome;
+use crate::domain::rows::Skipped;
 
 /// What came of asking.
 pub(super) fn of_line(line: &Line) -> String {
@@ -16,7 +17,7 @@ pub(super) fn of_line(line: &Line) -> String {
             format!("ok, {} repositories refused", line.refused_manifests)
         }
         Answer::Given(outcome) => given(outcome, line.fault),
-        Answer::Skipped(skipped) => format!("skipped: {}", skipped.as_str()),
+        Answer::Skipped(skipped) => of_skipped(skipped),
         Answer::NotNeeded => "no login needed".to_owned(),
         Answer::NotAsked => "not asked".to_owned(),
         Answer::NoRegistry => "no image in use".to_owned(),
@@ -30,11 +31,16 @@ pub(super) fn of_candidate(image: &ImageReport, candidate: &Candidate) -> String
     match candidate.outcome {
         Some(outcome) => given(outcome, candidate.fault),
         None if candidate.is_useless => "anonymous".to_owned(),
-        None => match image.asked {
-            Asked::Registries => "no answer".to_owned(),
-            Asked::Nobody => "not asked".to_owned(),
+        None => match (image.asked, candidate.skipped) {
+            (Asked::Nobody, _) => "not asked".to_owned(),
+            (Asked::Registries, Some(skipped)) => of_skipped(skipped),
+            (Asked::Registries, None) => "no answer".to_owned(),
         },
     }
+}
+
+fn of_skipped(skipped: Skipped) -> String {
+    format!("skipped: {}", skipped.as_str())
 }
 
 /// Why a kubelet has nothing to try for an image.

@@ -1119,8 +1119,77 @@ async fn what_wants_to_be_left_alone_is_shown_and_no_failure() {
     let found = sources(&report);
     assert!(found.contains(&shown("unasked")), "{found:?}");
     assert_eq!((found.len(), exit(&report)), (3, 1), "its fault is told");
-    let image = format!("--image {host}/org/app:1.0 {line}");
-    let report = checked(&image).await;
-    assert_eq!(read(&report)["candidates"][0]["outcome"], Value::Null);
     assert_eq!(registry.logins("wrong"), 0);
+}
+
+#[tokio::test]
+async fn an_image_whose_candidates_want_to_be_left_alone_is_no_failure() {
+    let registry = registry().await;
+    let host = registry.host();
+    let config = Config::of("");
+    let near = format!("{host}/org/application");
+    let wrong = objects::docker_config(&[(host, "wrong", "guess"), (&near, "wrong", "guess")]);
+    // With a date of its own, and a key that nearly matches.
+    let secret = |namespace: &str, name: &str| {
+        let secret = objects::pull_secret(namespace, name, &wrong);
+        objects::annotated(secret, "regcred-exporter.io/expires-at", "2040-01-01")
+    };
+    let (ignore, no_probe) = (
+        ("regcred-exporter.io/ignore", "true"),
+        ("regcred-exporter.io/probe", "false"),
+    );
+    let wishing = |object: Value, (name, value)| objects::annotated(object, name, value);
+    let account = |namespace: &str| objects::service_account(namespace, "default", &["pull"]);
+    let api = ApiServer::start().await;
+    fs::write(&config.path, api.kubeconfig()).unwrap();
+    for (namespace, wish) in [("ignored", ignore), ("unasked", no_probe)] {
+        api.apply(objects::namespace(namespace));
+        api.apply(wishing(secret(namespace, "pull"), wish));
+        api.apply(account(namespace));
+    }
+    // Others name the Secret: only its Pods are to be left alone.
+    api.apply(objects::namespace("account"));
+    api.apply(secret("account", "pull"));
+    api.apply(wishing(account("account"), no_probe));
+    api.apply(objects::service_account("account", "other", &["pull"]));
+    let asked = async |namespace: &str, more: &str| {
+        let line = format!("-n {namespace} --probe.allow 127.0.0.1 --image {host}/org/app:1.0");
+        checked(&format!("{line} --kubeconfig {} {more}", config.source())).await
+    };
+    for (namespace, expires, near_misses) in [
+        ("ignored", Value::Null, 0),
+        ("unasked", json!("2040-01-01T00:00:00Z"), 1),
+        ("account", json!("2040-01-01T00:00:00Z"), 1),
+    ] {
+        let report = asked(namespace, "").await;
+        let found = read(&report);
+        let candidate = &found["candidates"][0];
+        assert_eq!(candidate["outcome"], Value::Null, "{found}");
+        assert_eq!(candidate["expires_at"], expires, "{found}");
+        let near = found["near_misses"].as_array().unwrap();
+        assert_eq!(near.len(), near_misses, "{found}");
+        assert!(written(&report).contains("skipped: ignored"), "{found}");
+        assert_eq!(ci::read(&junit::write(&report))[0].ending, "skipped");
+        assert_eq!(exit(&report), 0, "{namespace}");
+        let offline = asked(namespace, "--offline").await;
+        assert!(written(&offline).contains("not asked"), "{found}");
+    }
+    assert_eq!(registry.logins("wrong"), 0);
+
+    api.apply(objects::pull_secret("unasked", "bad", "[]"));
+    api.apply(objects::service_account(
+        "unasked",
+        "default",
+        &["pull", "bad"],
+    ));
+    assert_eq!(exit(&asked("unasked", "").await), 1, "poison is told");
+    let poison = objects::pull_secret("ignored", "bad", "[]");
+    api.apply(wishing(poison, ignore));
+    api.apply(objects::service_account(
+        "ignored",
+        "default",
+        &["pull", "bad"],
+    ));
+    let report = asked("ignored", "").await;
+    assert_eq!((exit(&report), report.poisonous.len()), (0, 0));
 }

@@ -230,7 +230,7 @@ impl Seen {
 }
 
 /// No pod of a cluster has it: a uid there is a random UUID.
-const OUR_POD: Uid = Uid(1);
+pub(super) const OUR_POD: Uid = Uid(1);
 
 /// A pod that has these images and names these Secrets.
 fn pods(images: &[Reference], namespace: &str, holdings: &[Holding]) -> Vec<Change> {

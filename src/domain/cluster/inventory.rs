@@ -28,8 +28,8 @@ pub struct Holding {
     pub faults: Vec<Fault>,
     /// The kubelet drops every credential of every Secret of a pod that names this one.
     pub poisons_all: bool,
-    /// Its owner wants nothing told of it; see [`Holding::ignored`].
-    pub is_ignored: bool,
+    /// What wants it left alone; see [`Holding::told`].
+    pub mark: Option<Mark>,
 }
 
 /// One entry.
@@ -107,13 +107,29 @@ impl Holding {
             entries: entries.collect(),
             poisons_all: parsed.poisons_all(),
             faults: parsed.faults.clone(),
-            is_ignored: false,
+            mark: None,
         }
     }
 
-    /// The same without anything that its owner wants left out: the entries that are sent, and that
-    /// they are ignored.
-    pub fn ignored(&self) -> Self {
+    /// As much of it as a mark lets be told.
+    #[must_use]
+    pub fn told(&self, mark: Option<Mark>) -> Self {
+        match mark {
+            Some(Mark::Ignored) => self.ignored(),
+            mark => Self {
+                mark,
+                ..self.clone()
+            },
+        }
+    }
+
+    /// Nothing of it is told but that it is so.
+    pub fn is_ignored(&self) -> bool {
+        self.mark == Some(Mark::Ignored)
+    }
+
+    /// The entries that are sent, without anything that is found of them.
+    fn ignored(&self) -> Self {
         let sent = self.entries.iter().filter(|held| held.is_sent());
         let entries = sent.map(|held| Held {
             faults: FaultSet::default(),
@@ -125,7 +141,7 @@ impl Holding {
             entries: entries.collect(),
             faults: Vec::new(),
             poisons_all: false,
-            is_ignored: true,
+            mark: Some(Mark::Ignored),
         }
     }
 }

@@ -6,17 +6,22 @@ use super::apply;
 use super::claims::ShapeId;
 use super::mark::Mark;
 use super::wiring::By;
-use super::{Cluster, Named, ObjectName};
+use super::{Cluster, Named, ObjectName, Uid};
 
 impl Cluster {
-    /// Nothing is told of the Secret but that somebody wants it so.
-    pub fn ignores(&self, secret: &ObjectName) -> bool {
+    /// The strongest mark that applies to the Secret.
+    pub fn mark_on(&self, secret: &ObjectName) -> Option<Mark> {
         let name = Named {
             namespace: secret.namespace.as_str().into(),
             name: secret.name.as_str().into(),
         };
-        let secret = self.secrets.get(&name);
-        secret.is_some_and(|secret| secret.mark == Some(Mark::Ignored))
+        self.secrets.get(&name)?.mark
+    }
+
+    /// Of the Pod's ServiceAccount or namespace: with one, nothing is asked for its images.
+    pub fn mark_of_pod(&self, uid: Uid) -> Option<Mark> {
+        let (mark, _) = self.claims.marked(self.pods.get(&uid)?.shape);
+        mark
     }
 
     pub(super) fn mark_of_namespace(&self, namespace: &str) -> Option<Mark> {
