@@ -1010,13 +1010,23 @@ async fn a_namespace_that_is_not_there_is_two() {
     assert_eq!(report.unreadable, ["no such namespace `nowhere`"]);
     assert_eq!((exit(&report), &*written(&report)), (2, ""));
 
-    // Whoever may not see Namespace objects is told nothing of them, and misses nothing.
+    // Whoever may not see Namespace objects misses nothing but their annotations.
     api.inject(Fault::forbidden(Resource::Namespaces));
-    let line = format!("-n shop --kubeconfig {}", kubeconfig.source());
-    let seen = checked(&line).await;
-    assert_eq!(seen.unreadable, [""; 0]);
-    api.heal_all();
-    assert_eq!(written(&seen), written(&checked(&line).await));
+    let unseen = "The Namespace shop may not be read: its annotations are not seen.";
+    for more in ["", "--image ghcr.io/org/app --offline"] {
+        let line = format!("-n shop --kubeconfig {} {more}", kubeconfig.source());
+        let mut seen = checked(&line).await;
+        assert_eq!(seen.unreadable, [""; 0]);
+        for text in [written(&seen), junit::write(&seen)] {
+            assert!(text.contains(unseen), "{text}");
+        }
+        api.heal_all();
+        let whole = checked(&line).await;
+        seen.notes.retain(|note| note != unseen);
+        assert_eq!(written(&seen), written(&whole));
+        assert_eq!(exit(&seen), exit(&whole));
+        api.inject(Fault::forbidden(Resource::Namespaces));
+    }
 }
 
 #[tokio::test]

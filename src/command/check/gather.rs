@@ -44,7 +44,7 @@ pub(super) struct Gathered {
 /// Reads everything once.
 pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathered, StartError> {
     let intake = Intake::of(asked);
-    let mut unreadable = Vec::new();
+    let (mut unreadable, mut notes) = (Vec::new(), Vec::new());
     let mut namespace = String::new();
     let mut api_servers = whereabouts::api_servers(None);
     match &asked.settings.source {
@@ -63,19 +63,20 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
                 Scope::Namespace(name) => name.clone(),
                 Scope::AllNamespaces => String::new(),
             };
-            unreadable = list(&client, source, &namespace, &intake).await;
+            (unreadable, notes) = list(&client, source, &namespace, &intake).await;
         }
     }
     let is_nowhere = !namespace.is_empty() && intake.has_no_namespace();
     if is_nowhere {
         unreadable.push(format!("no such namespace `{namespace}`"));
     }
-    let (holdings, notes) = if asked.images.is_empty() {
-        (intake.seen().all(), Vec::new())
+    let holdings = if asked.images.is_empty() {
+        intake.seen().all()
     } else {
-        let (holdings, notes) = intake.seen().of_a_new_pod();
+        let (holdings, of_pod) = intake.seen().of_a_new_pod();
+        notes.extend(of_pod);
         intake.take(pods(&asked.images, &namespace, &holdings));
-        (holdings, notes)
+        holdings
     };
     intake.shared.update(|state| state.cluster.settle());
     Ok(Gathered {
@@ -88,13 +89,14 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
     })
 }
 
-/// Every list of the cluster, once; what could not be listed, a line each.
+/// Every list of the cluster, once; what could not be listed, and what a reader should know of
+/// that, a line each.
 async fn list(
     client: &kube::Client,
     source: &ClusterSource,
     namespace: &str,
     intake: &Intake,
-) -> Vec<String> {
+) -> (Vec<String>, Vec<String>) {
     let source = ClusterSource {
         namespaces: Some(namespace.to_owned())
             .filter(|name| !name.is_empty())
@@ -112,14 +114,21 @@ async fn list(
             intake.take(vec![Change::NameLookedUp(name, found)]);
         }
     }
-    // A role in one namespace does not show the Namespace object, and nothing else hangs on it.
-    let is_needed = |resource| resource != Resource::Namespaces || namespace.is_empty();
+    // A role in one namespace does not show the Namespace object, and of it only annotations count.
+    let is_of_role = |(watch, reason): &(&Watch, &Reason)| {
+        let is_namespace = watch.resource == Resource::Namespaces && !namespace.is_empty();
+        is_namespace && **reason == Reason::Forbidden
+    };
+    let (unseen, failed): (Vec<_>, Vec<_>) = failed.iter().partition(is_of_role);
+    let unseen = unseen.iter().map(|_| {
+        format!("The Namespace {namespace} may not be read: its annotations are not seen.")
+    });
+    // Two watches are of Secrets, which is one word to a reader.
     let told: BTreeSet<String> = failed
         .iter()
-        .filter(|(watch, reason)| is_needed(watch.resource) || **reason != Reason::Forbidden)
         .map(|(watch, reason)| format!("failed to list {}: {reason}", watch.resource.as_str()))
         .collect();
-    told.into_iter().collect()
+    (told.into_iter().collect(), unseen.collect())
 }
 
 /// Takes changes in: into the graph, and entry by entry for the report.
