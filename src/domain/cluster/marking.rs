@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::apply;
 use super::claims::ShapeId;
+use super::groups::Which;
 use super::mark::Mark;
 use super::wiring::By;
 use super::{Cluster, Named, ObjectName, Uid};
@@ -40,10 +41,15 @@ impl Cluster {
         }
     }
 
-    /// Of a Secret with a mark of its own: what only those with a mark name has theirs.
+    /// Of a Secret with a mark of its own: what only those with a mark name has theirs. Not where
+    /// Secrets count that nobody names: there anybody could silence one by naming it.
     pub(super) fn mark_of_secret(&self, name: &Named, own: Option<Mark>) -> Option<Mark> {
+        let of_those_who_name_it = match self.groups.which() {
+            Which::Referenced | Which::InUse => self.wiring.naming(name).mark,
+            Which::All | Which::None => None,
+        };
         own.max(self.mark_of_namespace(&name.namespace))
-            .max(self.wiring.naming(name).mark)
+            .max(of_those_who_name_it)
     }
 
     /// Puts everything in a namespace under the marks that it has now.

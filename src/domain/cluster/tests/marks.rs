@@ -266,6 +266,31 @@ fn all_does_not_mean_those_that_want_nothing_sent() {
 }
 
 #[test]
+fn where_secrets_count_that_nobody_names_nobody_silences_one_by_naming_it() {
+    for which in [Which::All, Which::None] {
+        let changes = |wishes: [&[Wish]; 3]| {
+            let mut cluster = Cluster::new(Sources::default(), which);
+            cluster.apply(dated("a/pull"));
+            let before = (told(&cluster), wanted(&cluster));
+            let changes = world(wishes[0], wishes[1], wishes[2]);
+            changes.into_iter().for_each(|change| cluster.apply(change));
+            (before, (told(&cluster), wanted(&cluster)), cluster)
+        };
+        for wish in [IGNORE, NO_PROBE] {
+            let (before, after, cluster) = changes([&[], &[wish], &[]]);
+            assert_eq!(before, after, "{which:?} {wish:?}");
+            let groups = cluster.groups();
+            let manifests = groups.flat_map(|group| cluster.manifests(group));
+            assert_eq!(manifests.count(), 0, "its Pods are left alone");
+        }
+        for wishes in [[&[IGNORE][..], &[], &[]], [&[], &[], &[IGNORE]]] {
+            let (before, after, _) = changes(wishes);
+            assert_ne!(before.0, after.0, "{which:?}: the owner's wish counts");
+        }
+    }
+}
+
+#[test]
 fn what_openshift_generated_is_told_and_not_asked() {
     let mut generated = dated("a/default-dockercfg-x1");
     if let Change::SecretApplied(to, seen) = &mut generated {
