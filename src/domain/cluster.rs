@@ -12,6 +12,7 @@ mod apply;
 mod caps;
 mod change;
 mod claims;
+mod departed;
 mod groups;
 mod holder;
 mod inventory;
@@ -45,6 +46,7 @@ use super::expiry::{Expiry, Sources};
 use super::image::Registry;
 use super::name::Names;
 use claims::Claims;
+use departed::Departed;
 use groups::Groups;
 use pulls::Progress;
 use secrets::Secret;
@@ -68,6 +70,7 @@ pub struct Cluster {
     secrets: HashMap<Named, Secret>,
     service_accounts: HashMap<Named, ServiceAccount>,
     namespaces: HashMap<Arc<str>, Namespace>,
+    departed: Departed,
     wiring: Wiring,
     credentials: Credentials,
     groups: Groups,

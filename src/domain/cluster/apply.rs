@@ -66,6 +66,7 @@ impl Cluster {
 
     fn release_shape(&mut self, shape: ShapeId) {
         let named = self.claims.secrets_named(shape);
+        let account = self.claims.account_of(shape);
         let (mark, _) = self.claims.marked(shape);
         for claim in self.claims.release(shape) {
             unlink(&claim, &mut self.groups);
@@ -73,6 +74,11 @@ impl Cluster {
         // After the claims: while one of them holds a credential, its Secret counts as named.
         for name in named {
             self.rewire(&name, |wiring| wiring.dropped_by(&name, By::Pod, mark, 1));
+        }
+        if let Some(account) = account
+            && self.claims.account_of(shape).is_none()
+        {
+            self.shape_left(&account);
         }
     }
 
@@ -110,7 +116,11 @@ impl Cluster {
             mark,
         };
         let before = self.service_accounts.insert(name.clone(), new);
-        let before_mark = before.as_ref().map_or(of_namespace, |before| before.mark);
+        let before_mark = match &before {
+            Some(before) => before.mark,
+            None => self.departed.of_account(&name).max(of_namespace),
+        };
+        self.departed.account_is_back(&name);
         if let Some(before) = before {
             self.drop_all(&name.namespace, &before.pull_secrets, before.mark);
         }
@@ -128,9 +138,7 @@ impl Cluster {
             && let Some(account) = self.service_accounts.remove(&name)
         {
             self.drop_all(&name.namespace, &account.pull_secrets, account.mark);
-            if account.own.is_some() {
-                self.mark_pods(&name.namespace, Some(&name.name));
-            }
+            self.account_departed(&name, account.own);
         }
     }
 
@@ -190,8 +198,13 @@ impl Cluster {
             .get(&name)
             .is_some_and(|held| held.record.uid == uid)
         {
-            self.replace_secret(&name, None);
+            self.remove_secret(&name);
         }
+    }
+
+    fn remove_secret(&mut self, name: &Named) {
+        self.replace_secret(name, None);
+        self.left(&name.namespace);
     }
 
     /// Puts another Secret, or none, in the place of one, whose credentials are given back.
@@ -233,10 +246,12 @@ impl Cluster {
     pub(super) fn apply_namespace(&mut self, watch: &Watch, seen: &NamespaceSeen) {
         let record = self.record(watch, seen.uid);
         let name = self.names.intern(&seen.name);
+        let before = self.mark_of_namespace(&name);
         let mark = Mark::of(&seen.annotations);
         let namespace = Namespace { record, mark };
-        let before = self.namespaces.insert(name.clone(), namespace);
-        if before.and_then(|before| before.mark) != mark {
+        self.namespaces.insert(name.clone(), namespace);
+        self.departed.namespace_is_back(&name);
+        if before != mark {
             self.mark_all(&name);
         }
     }
@@ -245,9 +260,8 @@ impl Cluster {
         let is_it = |held: &Namespace| held.record.uid == uid;
         if self.namespaces.get(name).is_some_and(is_it)
             && let Some((name, namespace)) = self.namespaces.remove_entry(name)
-            && namespace.mark.is_some()
         {
-            self.mark_all(&name);
+            self.namespace_departed(name, namespace.mark);
         }
     }
 
@@ -279,9 +293,7 @@ impl Cluster {
                     .filter(|(name, secret)| is_stale(&secret.record, &name.namespace))
                     .map(|(name, _)| name.clone())
                     .collect();
-                stale
-                    .iter()
-                    .for_each(|name| self.replace_secret(name, None));
+                stale.iter().for_each(|name| self.remove_secret(name));
             }
             Resource::ServiceAccounts => {
                 let stale: Vec<_> = self

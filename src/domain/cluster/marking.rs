@@ -26,10 +26,13 @@ impl Cluster {
     }
 
     pub(super) fn mark_of_namespace(&self, namespace: &str) -> Option<Mark> {
-        self.namespaces.get(namespace)?.mark
+        match self.namespaces.get(namespace) {
+            Some(namespace) => namespace.mark,
+            None => self.departed.of_namespace(namespace),
+        }
     }
 
-    /// Of a ServiceAccount and its Pods; it may not be there (yet).
+    /// Of a ServiceAccount and its Pods; it may not be there (yet, or any more).
     pub(super) fn mark_of_account(&mut self, namespace: &Arc<str>, name: &str) -> Option<Mark> {
         let name = Named {
             namespace: namespace.clone(),
@@ -37,7 +40,10 @@ impl Cluster {
         };
         match self.service_accounts.get(&name) {
             Some(account) => account.mark,
-            None => self.mark_of_namespace(namespace),
+            None => {
+                let own = self.departed.of_account(&name);
+                own.max(self.mark_of_namespace(namespace))
+            }
         }
     }
 

@@ -545,20 +545,27 @@ fn the_graph_is_the_same_however_it_came_about() {
         let which = [Which::Referenced, Which::All][seed as usize % 2];
         let cluster = |changes: Vec<Change>| cluster_of(which, changes);
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut present: BTreeMap<String, Box<dyn Fn() -> Change>> = BTreeMap::new();
+        let mut present: BTreeMap<String, Make> = BTreeMap::new();
+        // Gone, while something of theirs is present.
+        let mut departed: BTreeMap<String, Make> = BTreeMap::new();
         let mut grown = cluster(Vec::new());
         for _ in 0..200 {
             let (key, make, delete) = random_object(&mut random);
             if random.bool() {
-                if present.remove(&key).is_some() {
+                if let Some(make) = present.remove(&key) {
                     grown.apply(delete);
+                    departed.insert(key, make);
                 }
             } else {
                 grown.apply(make());
+                departed.remove(&key);
                 present.insert(key, make);
             }
+            departed.retain(|gone, _| present.keys().any(|key| is_under(key, gone)));
         }
-        let listed = cluster(present.values().map(|make| make()).collect());
+        let makes = departed.values().chain(present.values());
+        let mut listed = cluster(makes.map(|make| make()).collect());
+        departed.keys().for_each(|key| listed.apply(deletion(key)));
         assert_eq!(essence(&grown), essence(&listed), "seed {seed}");
         present.keys().for_each(|key| grown.apply(deletion(key)));
         assert!(
@@ -569,6 +576,7 @@ fn the_graph_is_the_same_however_it_came_about() {
         assert_eq!(grown.claims.sizes(), (0, 0), "seed {seed}");
         assert_eq!(grown.credentials.len(), 0, "seed {seed}");
         assert!(grown.unresolved().is_empty(), "seed {seed}");
+        assert!(grown.departed.is_empty(), "seed {seed}");
     }
 }
 
@@ -593,10 +601,11 @@ fn random_object(random: &mut fastrand::Rng) -> (String, Make, Change) {
     let (kind, is_broken) = (random.u8(..4), random.u8(..8) == 0);
     let wish = [&[][..], &[marks::IGNORE], &[marks::NO_PROBE]][random.usize(..3)];
     let password = ["p", "q"][random.usize(..2)];
-    let path = if kind == 3 {
-        namespace.to_owned()
-    } else {
-        path
+    let path = match kind {
+        // That of the Pods among them.
+        1 => path.replace("one", "default"),
+        3 => namespace.to_owned(),
+        _ => path,
     };
     let key = format!("{kind}:{path}");
     let gone = deletion(&key);
@@ -615,6 +624,14 @@ fn random_object(random: &mut fastrand::Rng) -> (String, Make, Change) {
         }),
     };
     (key, make, gone)
+}
+
+/// One of `random_object` is in a Namespace, or is a Pod of a ServiceAccount.
+fn is_under(key: &str, above: &str) -> bool {
+    let (kind, path) = key.split_once(':').unwrap();
+    let (namespace, _) = path.split_once('/').unwrap_or_default();
+    let account = format!("1:{namespace}/default");
+    above == format!("3:{namespace}") || (kind == "0" && above == account)
 }
 
 fn deletion(key: &str) -> Change {

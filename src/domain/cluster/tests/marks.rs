@@ -132,16 +132,81 @@ fn a_wish_counts_from_when_it_is_made_until_it_is_taken_back() {
     }
 }
 
+fn list(resource: Resource) -> [Change; 2] {
+    let of = |change: fn(Watch) -> Change| change(watch(resource));
+    [of(Change::ListStarted), of(Change::ListFinished)]
+}
+
+/// The world without a Namespace or a ServiceAccount that had a wish: told as its end, and as a list
+/// without it.
+fn bereft(wish: Wish) -> Vec<(Cluster, Change)> {
+    let ends = |is_namespace: bool| match is_namespace {
+        true => (Resource::Namespaces, deletion("3:a"), namespace("a")),
+        false => {
+            let again = account("a/default", &["pull"]);
+            (Resource::ServiceAccounts, deletion("1:a/default"), again)
+        }
+    };
+    let mut found = Vec::new();
+    for (is_namespace, is_listed) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut cluster = match is_namespace {
+            true => cluster(world(&[], &[], &[wish])),
+            false => cluster(world(&[], &[wish], &[])),
+        };
+        let (resource, end, again) = ends(is_namespace);
+        match is_listed {
+            true => list(resource).map(|change| cluster.apply(change)).len(),
+            false => [cluster.apply(end)].len(),
+        };
+        found.push((cluster, again));
+    }
+    found
+}
+
 #[test]
-fn a_namespace_that_is_gone_or_not_listed_any_more_wishes_nothing() {
-    let list = |change: fn(Watch) -> Change| change(watch(Resource::Namespaces));
-    let mut deleted = cluster(world(&[], &[], &[NO_PROBE]));
-    deleted.apply(Change::NamespaceDeleted(uid("a"), "a".to_owned()));
-    assert_eq!(wanted(&deleted).len(), 1);
-    let mut swept = cluster(world(&[], &[], &[NO_PROBE]));
-    swept.apply(list(Change::ListStarted));
-    swept.apply(list(Change::ListFinished));
-    assert_eq!(wanted(&swept).len(), 1);
+fn what_is_left_of_a_namespace_or_an_account_is_left_alone_on() {
+    let ghcr = Registry::from_domain("ghcr.io");
+    for wish in [IGNORE, NO_PROBE] {
+        for (mut cluster, again) in bereft(wish) {
+            let is_silent =
+                |cluster: &Cluster| wanted(cluster).is_empty() && !cluster.wants_registry(&ghcr);
+            assert!(is_silent(&cluster), "{wish:?} {again:?}");
+            assert_eq!(told(&cluster).0[0].1, wish == NO_PROBE, "{again:?}");
+            cluster.apply(pod("a/late", &["ghcr.io/org/late"], &["pull"]));
+            assert!(is_silent(&cluster), "{wish:?} {again:?}");
+            cluster.apply(again);
+            assert_eq!(wanted(&cluster).len(), 1, "one of its name has no wish");
+            assert!(cluster.departed.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_wish_ends_with_the_last_that_it_is_about() {
+    let last = ["0:a/web", "1:a/default", "2:a/pull"];
+    for first in 0..3 {
+        for (mut cluster, again) in bereft(NO_PROBE) {
+            for number in 0..3 {
+                if first == 0 {
+                    // It is there to the last, and told again.
+                    cluster.apply(dated("a/pull"));
+                }
+                if matches!(again, Change::NamespaceApplied(..)) {
+                    cluster.apply(account("a/late", &["pull"]));
+                }
+                assert!(wanted(&cluster).is_empty());
+                cluster.apply(deletion("1:a/late"));
+                cluster.apply(deletion(last[(first + number) % 3]));
+            }
+            assert!(cluster.departed.is_empty(), "{first}");
+            cluster.apply(pull("a/pull"));
+            cluster.apply(account("a/default", &["pull"]));
+            assert_eq!(wanted(&cluster).len(), 1);
+        }
+    }
+    let mut alone = cluster([wishing(namespace("a"), &[IGNORE]), pull("b/pull")]);
+    alone.apply(deletion("3:a"));
+    assert!(alone.departed.is_empty(), "it had nothing");
 }
 
 #[test]
