@@ -16,6 +16,7 @@ mod list;
 mod objects;
 mod pace;
 mod scope;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,21 +1,19 @@
 //! One watch's objects: JSON in, changes out, whatever cannot be read set aside.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tracing::{debug, warn};
 
 use super::scope::{self, Scope};
+use super::told::Told;
 use crate::domain::cluster::{self, Change, ObjectName, Resource, Uid, Watch};
 use crate::kubernetes::decode::{self, Broken, Decoded, EventKind, Line, Piece, Place, Wanted};
 use crate::state::Shared;
 
 /// So many changes are applied under one lock: a list is no storm of locks, and no reader waits.
 const BATCH: usize = 64;
-
-/// Objects of a watch of which it is said that an annotation is misspelt, each once.
-const TOLD_MOST: usize = 1_000;
 
 /// Where changes go, and who counts panics.
 #[derive(Clone)]
@@ -50,7 +48,7 @@ pub(super) struct Objects {
     batch: Vec<Change>,
     decode: Decode,
     /// Of these it has been said that an annotation of ours is misspelt.
-    told: HashSet<Uid>,
+    told: Told,
 }
 
 /// Of an object; `None` for a Secret of another type.
@@ -80,7 +78,7 @@ impl Objects {
             sink: sink.clone(),
             batch: Vec::new(),
             decode: change,
-            told: HashSet::new(),
+            told: Told::default(),
         }
     }
 
@@ -127,6 +125,11 @@ impl Objects {
     /// A list begins or ended.
     pub(super) fn bound(&mut self, bound: impl FnOnce(Watch) -> Change) {
         let bound = bound(self.watch.clone());
+        match bound {
+            Change::ListStarted(_) => self.told.list_started(),
+            Change::ListFinished(_) => self.told.list_finished(),
+            _ => {}
+        }
         self.push(bound);
     }
 
@@ -190,8 +193,7 @@ impl Objects {
     fn tell_misspelt(&mut self, object: &ObjectName, change: &Change) {
         if let Some((uid, annotations)) = annotated(change)
             && let Some(annotation) = cluster::misspelt(annotations)
-            && self.told.len() < TOLD_MOST
-            && self.told.insert(uid)
+            && self.told.is_news(uid, namespace_of(&self.watch, object))
         {
             warn!(
                 resource = self.watch.resource.as_str(),
@@ -207,6 +209,7 @@ impl Objects {
         if !self.is_kept(object) {
             return;
         }
+        self.told.forget(uid, namespace_of(&self.watch, object));
         let object = object.clone();
         self.push(match self.watch.resource {
             Resource::Pods => Change::PodDeleted(uid),
@@ -221,10 +224,7 @@ impl Objects {
     }
 
     fn is_kept(&self, object: &ObjectName) -> bool {
-        self.scope.keeps(match self.watch.resource {
-            Resource::Namespaces => &object.name,
-            _ => &object.namespace,
-        })
+        self.scope.keeps(namespace_of(&self.watch, object))
     }
 
     fn push(&mut self, change: Change) {
@@ -257,6 +257,14 @@ impl Objects {
     /// The namespace of the watch, empty for the cluster.
     pub(super) fn namespace(&self) -> &str {
         self.watch.namespace.as_deref().unwrap_or_default()
+    }
+}
+
+/// That of an object of the watch; a Namespace is its own.
+fn namespace_of<'a>(watch: &Watch, object: &'a ObjectName) -> &'a str {
+    match watch.resource {
+        Resource::Namespaces => &object.name,
+        _ => &object.namespace,
     }
 }
 
@@ -321,12 +329,12 @@ mod tests {
 
     /// What a sink was told, and how often of a panic.
     #[derive(Clone, Default)]
-    struct Told {
+    struct Heard {
         changes: Arc<Mutex<Vec<String>>>,
         panics: Arc<AtomicU32>,
     }
 
-    fn objects(told: &Told, resource: Resource) -> Objects {
+    fn objects(told: &Heard, resource: Resource) -> Objects {
         let (changes, panics) = (Arc::clone(&told.changes), Arc::clone(&told.panics));
         let sink = Sink::new(move |all| {
             let told = all.into_iter().map(|change| match change {
@@ -356,9 +364,40 @@ mod tests {
         Piece::Whole(format!(r#"{{"type":"{kind}","object":{object}}}"#).into_bytes())
     }
 
+    fn misspelt(namespace: &str, uid: u128) -> String {
+        let uid = format!("{uid:032x}");
+        format!(
+            r#"{{"metadata":{{"name":"n-{uid}","namespace":"{namespace}","uid":"{uid}",
+                "annotations":{{"regcred-exporter.io/probe":"no"}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn no_namespace_mutes_the_word_on_misspelt_annotations_for_others_or_for_ever() {
+        let mut objects = objects(&Heard::default(), Resource::ServiceAccounts);
+        let told = |objects: &mut Objects, kind: &str, namespace: &str, uids: &[u128]| {
+            let log = log::tests::said(log::tests::log(tracing::Level::WARN), || {
+                for uid in uids {
+                    objects.line(line(kind, &misspelt(namespace, *uid)));
+                }
+            });
+            log.matches("asks for nothing").count()
+        };
+        let many: Vec<u128> = (1..=1_000).collect();
+        let first = told(&mut objects, "ADDED", "noisy", &many);
+        assert!((1..100).contains(&first), "{first}");
+        assert_eq!(told(&mut objects, "ADDED", "other", &[2_000]), 1);
+        assert_eq!(told(&mut objects, "MODIFIED", "other", &[2_000]), 0, "once");
+        assert_eq!(told(&mut objects, "DELETED", "noisy", &many), 0);
+        assert_eq!(told(&mut objects, "ADDED", "noisy", &[3_000]), 1);
+        objects.bound(Change::ListStarted);
+        objects.bound(Change::ListFinished);
+        assert_eq!(told(&mut objects, "ADDED", "other", &[2_000]), 1);
+    }
+
     #[test]
     fn a_panic_sets_one_object_aside_and_is_counted_and_named() {
-        let told = Told::default();
+        let told = Heard::default();
         let mut objects = objects(&told, Resource::Pods);
         objects.decode = |json, place, watch, wanted| {
             assert!(!json.windows(4).any(|word| word == b"boom"), "S3CRET");
