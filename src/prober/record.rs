@@ -68,7 +68,11 @@ impl Prober {
         };
         let mut credential = None;
         if let Job::Login(group) = job {
-            let target = self.shared.read(|state| state.cluster.target(group));
+            // Whoever wants it left alone by now does not want it named either.
+            let target = self.shared.read(|state| {
+                let is_wanted = state.cluster.wants(group);
+                state.cluster.target(group).filter(|_| is_wanted)
+            });
             credential = target.map(|target| target.holder);
             if let Some(paid) = paid {
                 self.pay(group, &paid, Toll::Unanswered, now);
@@ -158,6 +162,8 @@ struct Learned {
     /// The outcome before.
     before: Option<Outcome>,
     holder: String,
+    /// Still; what nobody wants any more, or its owner wants left alone, is no news.
+    is_wanted: bool,
     next: DateTime<Utc>,
 }
 
@@ -200,6 +206,7 @@ fn learn(
     let expires = target.and_then(|target| target.expiry.expires_inside_after(now));
     Learned {
         before,
+        is_wanted: state.cluster.wants(group),
         next: expires.map_or(next, |expires| expires.min(next)),
         holder: holder.unwrap_or_default(),
     }
@@ -211,7 +218,8 @@ impl Learned {
         let credential = &self.holder;
         let (step, outcome, status) = furthest(judgement);
         let (fault, doubt) = (fault(judgement), doubt(judgement));
-        if self.before == judgement.login.map(|login| login.outcome) {
+        let is_news = self.before != judgement.login.map(|login| login.outcome);
+        if !is_news || !self.is_wanted {
             debug!(credential, %registry, step, outcome, status, doubt, fault, "Probed");
         } else {
             info!(credential, %registry, step, outcome, status, doubt, fault, "Login outcome changed");

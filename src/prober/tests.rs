@@ -1,4 +1,5 @@
 //! Conversations that panic. No answer is known that makes one: here the conversation itself does.
+//! And what is said of one that ends.
 
 use std::sync::Once;
 
@@ -6,9 +7,13 @@ use regcred_stand_ins::tls::Ca;
 
 use crate::cli::{Cli, Command};
 use crate::domain::budget::{Budget, Limits, Login, Standing};
-use crate::domain::cluster::{Change, Cluster, ObjectName, Resource, SecretSeen, Uid, Watch};
+use crate::domain::cluster::{
+    Change, Cluster, ObjectName, Resource, SecretSeen, Uid, Watch, Which,
+};
 use crate::domain::credential::AccountName;
 use crate::domain::docker_config::{self, SecretKind};
+use crate::domain::exchange::{Asked, Exchange, Purpose, Response, Step};
+use crate::domain::expiry::Sources;
 use crate::domain::image::Registry;
 use crate::log::tests::{log, said};
 use crate::registry::{Proxies, Trust};
@@ -29,7 +34,7 @@ fn prober(clock: &Clock) -> Prober {
         unreachable!("the default command is `run`");
     };
     let settings = Settings::try_from_args(&arguments).unwrap();
-    let shared = Shared::from(State::new(Cluster::default()));
+    let shared = Shared::from(State::new(Cluster::new(Sources::default(), Which::All)));
     let trust = Trust::of([Ca::new().der()]).unwrap();
     let client = Client::with(&settings.probe, trust, Proxies::none());
     let metrics = {
@@ -71,6 +76,69 @@ fn secret() -> Change {
         owner: None,
     };
     Change::SecretApplied(watch, seen)
+}
+
+/// It wants nothing told of it.
+fn ignored() -> Change {
+    let mut change = secret();
+    if let Change::SecretApplied(_, seen) = &mut change {
+        let wish = ("regcred-exporter.io/ignore", "true");
+        seen.annotations = [wish]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into();
+    }
+    change
+}
+
+/// A login that went like this ends; what is said of it.
+fn said_of(prober: &mut Prober, job: &Job, status: u16) -> String {
+    let exchange = Exchange {
+        registry: job.registry().clone(),
+        asked: vec![Asked {
+            step: Step::Token,
+            manifest: None,
+            purpose: Purpose::Login,
+            answer: Ok(Response {
+                status,
+                ..Response::default()
+            }),
+        }],
+        certificates: Vec::new(),
+        took: std::time::Duration::ZERO,
+    };
+    said(log(tracing::Level::INFO), || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.build().unwrap().block_on(async {
+            prober.spawn(job.clone(), None, async { exchange });
+            let ended = prober.under_way.join_next_with_id().await.unwrap();
+            prober.ended(ended);
+        });
+    })
+}
+
+#[test]
+fn what_is_ignored_meanwhile_is_not_named_when_its_login_ends() {
+    let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let mut prober = prober(&Clock::by_hand(now));
+    let login = prober.shared.update(|state| {
+        state.cluster.apply(secret());
+        let group = state.cluster.groups().next().cloned();
+        Job::Login(group.unwrap())
+    });
+    let text = said_of(&mut prober, &login, 200);
+    assert!(
+        text.contains("Login outcome changed\" credential=a/pull"),
+        "{text}"
+    );
+    prober.shared.update(|state| state.cluster.apply(ignored()));
+    assert_eq!(said_of(&mut prober, &login, 401), "");
+    let text = said(log(tracing::Level::INFO), || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let panic = panic_at(&mut prober, &login, now);
+        runtime.build().unwrap().block_on(panic);
+    });
+    assert!(text.contains("A conversation panicked"), "{text}");
+    assert!(!text.contains("a/pull"), "{text}");
 }
 
 /// Takes a job that is due, and its conversation panics.
