@@ -26,6 +26,11 @@ test: build ## set up what is missing, then run every test
 	$(with) apt -- bash -c '"$$REGCRED_PROMTOOL" test rules alerts/tests/*.yaml'
 	$(with) apt python k8s -- bash -c 'for script in $$(find tests/ops -maxdepth 1 -type f -perm -u+x | sort); do echo "$$script"; "$$script" || exit; done'
 
+.PHONY: score
+score: toolchain ## classify the messages of CORPUS=path, JSON Lines with their classes, and count what is right
+	@test -n "$(CORPUS)" || { echo "say which: make score CORPUS=path" >&2; exit 64; }
+	cargo run --quiet --locked --release --example score -- "$(CORPUS)"
+
 .PHONY: build
 build: toolchain ## build the program, the demo and the tests, all of which the tests need
 	cargo test --workspace --locked --no-run

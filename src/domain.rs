@@ -20,6 +20,7 @@ pub mod name;
 pub mod outcome;
 pub mod policy;
 pub mod provider;
+pub mod pull_failure;
 pub mod pulls;
 pub mod quotas;
 pub mod rate_limit;

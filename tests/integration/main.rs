@@ -27,6 +27,7 @@ mod memory;
 mod metrics;
 mod prober;
 mod prometheus;
+mod pull_failure;
 mod pulls;
 mod real_api_server;
 mod real_registry;
