@@ -37,6 +37,9 @@ pub enum Command {
     /// Look once, say what works, and exit
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(Box<CheckArgs>),
+    /// Read messages about failed pulls from stdin, one a line, and say what each means
+    #[command(after_help = CLASSIFY_READS)]
+    Classify,
     /// Read flags and environment as `run` does, and print the settings they give
     CheckConfig(Box<RunArgs>),
 }
@@ -49,6 +52,16 @@ Exit codes:
       could be begun: no kubeconfig, an unreadable CA
   2   none of that, but something could not be told (no answer, an unreadable file), or the answer
       could not be written
+  64  wrong usage";
+
+const CLASSIFY_READS: &str = "\
+A line is a message as kubelet, runtime or kubectl write it, or a JSON object with that in `message`,
+such as an event. Of a line 64 KiB are read. Each has one line of JSON as its answer: `reason`;
+`registry`, the host whose answer decided; `image`, as written there; null where the text has none.
+
+Exit codes:
+  0   every line has its answer
+  2   stdin could not be read, or stdout not written
   64  wrong usage";
 
 /// Flags of the daemon.

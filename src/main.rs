@@ -1,12 +1,13 @@
 //! The program: protects its memory, reads its arguments, runs one command, sets the exit code.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use regcred_exporter::cli::{Cli, Command, Stop};
 use regcred_exporter::clock::Clock;
 use regcred_exporter::command::check_config::check_config;
+use regcred_exporter::command::classify::Failure;
 use regcred_exporter::command::{self, Exit, check};
 use regcred_exporter::config::{self, Check, LogFormat, Process, Settings};
 use regcred_exporter::log::{Format, Log};
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             Ok(asked) => check(&asked),
             Err(complaints) => usage(&complaints),
         },
+        Command::Classify => classify(),
         Command::CheckConfig(args) => match check_config(&args) {
             Ok(text) => answer(&text, Exit::Works),
             Err(complaints) => usage(&complaints),
@@ -68,6 +70,19 @@ fn check(asked: &Check) -> ExitCode {
             answer(&check::written(&report, asked.output), exit)
         }
         Err(error) => exit_code(Err(error)),
+    }
+}
+
+/// A reader that has gone away, as `head` does, has what it wanted.
+fn classify() -> ExitCode {
+    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+    match command::classify::classify(std::io::stdin().lock(), &mut stdout) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            command::complain(&format!("{:#}", anyhow::Error::from(failure)));
+            Exit::Unclear.into()
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::{About, ImageReport, Line, Report};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
+use crate::domain::image::Registry;
 use crate::domain::outcome::Outcome;
+use crate::domain::pull_failure::Classified;
 use crate::domain::rows::ReferenceRow;
 
 #[derive(Serialize)]
@@ -112,6 +114,22 @@ fn of_image(image: &ImageReport) -> Image<'_> {
         near_misses: near_misses.collect(),
         anonymous_would_work: image.anonymous_would_work(),
     }
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    reason: &'static str,
+    registry: Option<&'a str>,
+    image: Option<&'a str>,
+}
+
+/// What one message tells, a line.
+pub fn classified(told: &Classified) -> String {
+    line(&Message {
+        reason: told.reason.as_str(),
+        registry: told.registry.as_ref().map(Registry::as_str),
+        image: told.image.as_deref(),
+    })
 }
 
 fn expires_at(expiry: &Expiry) -> Option<String> {

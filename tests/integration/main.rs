@@ -6,6 +6,7 @@ mod canary;
 mod chart;
 mod check;
 mod claims;
+mod classify;
 mod cli;
 mod decode;
 mod demo;
