@@ -31,6 +31,10 @@ score: toolchain ## classify the messages of CORPUS=path, JSON Lines with their 
 	@test -n "$(CORPUS)" || { echo "say which: make score CORPUS=path" >&2; exit 64; }
 	cargo run --quiet --locked --release --example score -- "$(CORPUS)"
 
+.PHONY: bench
+bench: toolchain ## how many messages are classified a second
+	cargo bench --locked --bench classify
+
 .PHONY: build
 build: toolchain ## build the program, the demo and the tests, all of which the tests need
 	cargo test --workspace --locked --no-run
