@@ -64,8 +64,7 @@ impl Prober {
         };
         match self.ledger.enter(&login, now) {
             Err((until, waits)) => {
-                self.schedule
-                    .turned_away(&job, until.max(now + AT_LEAST), now);
+                self.put_off(&job, until.max(now + AT_LEAST), now);
                 self.waits(group, waits);
             }
             Ok(id) => {
@@ -175,12 +174,20 @@ impl Prober {
         }
     }
 
-    /// Plans a job that waits for now.
+    /// Plans a job that waits for now, or for when its account's quota is there again.
     pub(super) fn ask_soon(&mut self, job: &Job, now: DateTime<Utc>) {
-        if self.schedule.knows(job) && !self.schedule.is_under_way(job) {
-            self.schedule.hasten(job, now);
-            self.show_plans([job]);
+        if !self.schedule.knows(job) || self.schedule.is_under_way(job) {
+            return;
         }
+        let wait = match job {
+            Job::Login(group) => self
+                .shared
+                .read(|state| state.quotas.login_waits(group, now)),
+            Job::Ping(_) | Job::Look(_) => None,
+        };
+        self.schedule
+            .hasten(job, wait.map_or(now, |wait| wait.max(now)));
+        self.show_plans([job]);
     }
 
     /// Moves what somebody wants to know to the front.

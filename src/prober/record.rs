@@ -49,6 +49,10 @@ impl Prober {
                 if let Some(paid) = paid {
                     self.pay(&group, &paid, budget::toll(&exchange, &judgement), now);
                 }
+                // Our own end kept it from being sent: that is no news of it.
+                if self.stop.is_cancelled() && judgement.login.is_none() {
+                    return;
+                }
                 self.logged_in(&group, &exchange, &judgement, &settings.probe, now)
             }
         }
@@ -131,8 +135,7 @@ impl Prober {
                 })
             });
             if got_none {
-                self.schedule.hasten(&job, now);
-                self.show_plans([&job]);
+                self.ask_soon(&job, now);
             }
         }
     }

@@ -699,6 +699,23 @@ async fn the_next_run_that_is_shown_is_the_one_that_comes() {
     assert_eq!(world.group("a/pull").last_run, Some(shown));
 }
 
+/// In the past it would say that probing hangs.
+#[tokio::test]
+async fn a_login_that_waits_for_a_place_shows_when_it_may_have_one() {
+    let registry = Registry::start(bearer()).await;
+    let mut world = World::new();
+    world.apply(deploy("a", &registry, "bot", "stale-1"));
+    world.apply(deploy("b", &registry, "bot", "stale-2"));
+    world.step().await;
+    let free = world.now + TimeDelta::minutes(30);
+    world.pass(TimeDelta::minutes(6)).await;
+    for name in ["a/pull", "b/pull"] {
+        let shown = world.group(name).next_run.unwrap();
+        assert!(shown >= free, "{name}: {shown}");
+        assert!(shown <= free + TimeDelta::minutes(11), "{name}: {shown}");
+    }
+}
+
 #[tokio::test]
 async fn a_clock_that_is_set_back_holds_up_nothing() {
     let registry = Registry::start(bearer()).await;

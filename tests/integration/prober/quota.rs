@@ -532,7 +532,8 @@ async fn a_used_up_quota_makes_nobody_else_wait() {
         let of = |one: &&LoggedRequest| one.user.as_deref() == Some(user);
         requests.iter().filter(of).count()
     };
-    // A new image is no reason to come earlier.
+    // Neither a new image nor who wants to know is a reason to come earlier.
+    world.demand_all();
     let image = format!("{}/team/other:1", registry.host());
     let mut change = pod("a", &image);
     if let Change::PodApplied(_, pod) = &mut change {
