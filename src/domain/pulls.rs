@@ -18,11 +18,23 @@ const RECENT: TimeDelta = TimeDelta::hours(1);
 /// the account's places can spare.
 const UNEXPLAINED: TimeDelta = TimeDelta::hours(24);
 
+/// One that was asked for and not refused since had no answer, or waits for a place: the next pull
+/// is a reason again, yet not each of a hundred at once.
+const UNANSWERED: TimeDelta = TimeDelta::minutes(5);
+
 /// Which logins were asked for because of pulls, and when; what was pulled behind our back.
 #[derive(Debug, Default)]
 pub struct Pulls {
     unseen: HashMap<Registry, DateTime<Utc>>,
-    rechecked: HashMap<Group, DateTime<Utc>>,
+    rechecked: HashMap<Group, Recheck>,
+}
+
+/// A login that was asked for because of a pull.
+#[derive(Clone, Copy, Debug)]
+struct Recheck {
+    at: DateTime<Utc>,
+    /// How often it had been refused in a row by then.
+    refusals: u32,
 }
 
 impl Pulls {
@@ -48,9 +60,10 @@ impl Pulls {
         last.is_some_and(|last| *last + RECENT > now)
     }
 
-    /// The login is asked for because of a pull.
-    pub fn recheck(&mut self, group: &Group, now: DateTime<Utc>) {
-        self.rechecked.insert(group.clone(), now);
+    /// The login, refused so often in a row, is asked for because of a pull.
+    pub fn recheck(&mut self, group: &Group, refusals: u32, now: DateTime<Utc>) {
+        let recheck = Recheck { at: now, refusals };
+        self.rechecked.insert(group.clone(), recheck);
     }
 
     /// The credential is gone.
@@ -60,10 +73,14 @@ impl Pulls {
 
     /// Whether the login was asked for because of a pull since it is refused, and not long ago.
     fn was_in_vain(&self, group: &Group, verdict: &Verdict, now: DateTime<Utc>) -> bool {
-        let at = self.rechecked.get(group);
-        at.is_some_and(|at| {
-            let is_of_this_refusal = verdict.first_rejected().is_none_or(|first| *at >= first);
-            is_of_this_refusal && *at + UNEXPLAINED > now
+        self.rechecked.get(group).is_some_and(|recheck| {
+            let first = verdict.first_rejected();
+            let is_of_this_refusal = first.is_none_or(|first| recheck.at >= first);
+            let pause = match verdict.refusals() > recheck.refusals {
+                true => UNEXPLAINED,
+                false => UNANSWERED,
+            };
+            is_of_this_refusal && recheck.at + pause > now
         })
     }
 }
@@ -179,7 +196,7 @@ mod tests {
             !found.is_empty()
         };
         assert!(is_news(&verdicts, 40));
-        verdicts.pulls.recheck(&groups[0], minute(40));
+        verdicts.pulls.recheck(&groups[0], 2, minute(40));
         answer(&mut verdicts, &groups[0], Outcome::Unauthorized, minute(40));
         assert!(!is_news(&verdicts, 41));
         assert!(!is_news(&verdicts, 40 + 24 * 60 - 1));
@@ -192,9 +209,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_for_and_had_no_answer_is_asked_for_at_the_next_pull() {
+        let (groups, mut verdicts) = (groups(1), Verdicts::default());
+        refuse(&mut verdicts, &groups[0], 2);
+        verdicts.pulls.recheck(&groups[0], 2, minute(40));
+        answer(
+            &mut verdicts,
+            &groups[0],
+            Outcome::RegistryError,
+            minute(40),
+        );
+        let is_news = |at| !contradicted(&verdicts, &pull(&groups), minute(at)).is_empty();
+        assert!(!is_news(44));
+        assert!(is_news(45));
+    }
+
+    #[test]
     fn what_is_gone_is_forgotten() {
         let (groups, mut verdicts) = (groups(1), Verdicts::default());
-        verdicts.pulls.recheck(&groups[0], minute(0));
+        verdicts.pulls.recheck(&groups[0], 2, minute(0));
         verdicts.forget(&groups[0]);
         assert!(verdicts.pulls.rechecked.is_empty());
     }

@@ -188,6 +188,11 @@ impl Verdict {
         self.refusal.is_some()
     }
 
+    /// How often the login was refused in a row, as far as is known.
+    pub fn refusals(&self) -> u32 {
+        self.refusal.map_or(0, |refusal| refusal.times)
+    }
+
     /// What exactly stands behind an outcome of the newest conversation: the way in which TLS, a
     /// name or a connection failed.
     pub fn fault_behind(&self, outcome: Outcome) -> Option<NetworkFault> {

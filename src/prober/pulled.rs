@@ -14,6 +14,7 @@ use crate::domain::cluster::{Group, Pull};
 use crate::domain::image::Registry;
 use crate::domain::pulls;
 use crate::domain::schedule::Job;
+use crate::domain::verdict::Verdict;
 use crate::state::State;
 
 /// Takes in what pods pulled.
@@ -61,8 +62,10 @@ impl Prober {
                 continue;
             }
             if let Job::Login(group) = &job {
-                self.shared
-                    .update(|state| state.verdicts.pulls.recheck(group, now));
+                self.shared.update(|state| {
+                    let refusals = state.verdicts.of(group).map_or(0, Verdict::refusals);
+                    state.verdicts.pulls.recheck(group, refusals, now);
+                });
             }
             self.ask_soon(&job, now);
             self.start_due(now);

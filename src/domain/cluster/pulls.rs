@@ -2,9 +2,10 @@
 //!
 //! Most starts prove nothing. A node that has the image starts a container without asking anybody
 //! (`IfNotPresent`), and a container that is restarted was pulled when it was first started. Two
-//! things do prove a pull: the first start of a container whose policy is `Always`, since the kubelet
-//! then asks the registry each time; and a container that runs after it waited for a pull that
-//! failed. What was so when a pod was first seen is no news.
+//! things are taken for a pull: the first start of a container whose policy is `Always`, since the
+//! kubelet then asks the registry each time; and a container that runs after it waited for a pull
+//! that failed, though another pod may have brought the image to the node meanwhile. What was so when
+//! a pod was first seen is no news.
 
 use super::groups::Group;
 use super::{ContainerSeen, PullPolicy};
