@@ -178,6 +178,16 @@ impl Groups {
             .filter_map(|(group, used)| Some((group, &**used.owner.as_ref()?)))
     }
 
+    /// Those of one registry, wanted or not.
+    pub(super) fn at(&self, registry: &Registry) -> impl Iterator<Item = Group> {
+        let used = self.registries.get(registry);
+        let credentials = used.into_iter().flat_map(|used| &used.credentials);
+        credentials.map(|credential| Group {
+            registry: registry.clone(),
+            credential: *credential,
+        })
+    }
+
     pub(super) fn owner(&self, group: &Group) -> Option<&Holder> {
         self.uses.get(group)?.owner.as_deref()
     }
@@ -318,8 +328,9 @@ impl Groups {
         let is_empty = used.holders.is_empty();
         self.changed.insert(group.clone());
         if is_new != is_empty {
-            self.touch_registry(&group.registry, |used| {
-                used.groups = used.groups + u32::from(is_new) - u32::from(is_empty);
+            self.touch_registry(&group.registry, |used| match is_new {
+                true => drop(used.credentials.insert(group.credential)),
+                false => drop(used.credentials.remove(&group.credential)),
             });
         }
         let demands = |hold: Hold| hold.demands(holder, self.which);

@@ -1,14 +1,16 @@
 //! What a registry is needed for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups::Which;
+use crate::domain::credential::CredentialId;
 use crate::domain::exchange::Manifest;
 
 #[derive(Debug, Default)]
 pub(super) struct RegistryUse {
     pub(super) claims: u32,
-    pub(super) groups: u32,
+    /// What Secrets hold for it.
+    pub(super) credentials: BTreeSet<CredentialId>,
     /// Of these, those that are asked.
     pub(super) asked: u32,
     /// Namespaces whose Pods name it and that have a place for it.
@@ -34,6 +36,6 @@ impl RegistryUse {
 
     /// Nothing names it any more.
     pub(super) fn is_over(&self) -> bool {
-        self.claims == 0 && self.groups == 0 && self.asked == 0 && self.admitted == 0
+        self.claims == 0 && self.credentials.is_empty() && self.asked == 0 && self.admitted == 0
     }
 }

@@ -19,10 +19,10 @@ impl Cluster {
         if ping.is_some_and(|ping| !ping.is_conclusive()) {
             return true;
         }
-        let here = self.groups().filter(|group| group.registry == *registry);
+        let here = self.groups.at(registry);
         let asked = here.filter(|group| self.wants(group));
         let asked: Vec<_> = asked
-            .filter_map(|group| verdicts.of(group))
+            .filter_map(|group| verdicts.of(&group))
             .filter_map(|verdict| Some((verdict.last_run()?, verdict)))
             .collect();
         let Some(newest) = asked.iter().map(|(at, _)| *at).max() else {
