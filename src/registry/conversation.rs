@@ -173,6 +173,7 @@ impl<'a> Conversation<'a> {
     /// Asks again for a manifest that an otherwise open registry guards. With Basic this is the
     /// login too, since `/v2/` takes any: refused once, it is not sent again.
     async fn ask_guarded(&mut self, manifest: &Manifest, way: &Way, basic: &HeaderValue) -> Flow {
+        self.go_on_unless_stopped()?;
         if matches!(way, Way::Bearer { .. }) {
             self.log_in(way, basic).await?;
         }
@@ -221,12 +222,14 @@ impl<'a> Conversation<'a> {
             Purpose::Head => manifest_request::next(self.registry, &self.asked),
             for_nobody => for_nobody,
         };
+        self.go_on_unless_stopped()?;
         let shows_login = basic.is_some() && matches!(way, Way::Basic);
         let mut answer = self.read(purpose, manifest, authorization.clone()).await?;
         if shows_login {
             self.go_on_unless_refused(&answer)?;
         }
         if manifest_request::is_get_due(self.registry, &self.asked) {
+            self.go_on_unless_stopped()?;
             answer = self.read(Purpose::Get, manifest, authorization).await?;
             if shows_login {
                 self.go_on_unless_refused(&answer)?;
