@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use regcred_exporter::clock::Clock;
 use regcred_stand_ins::scrape::Page;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{self, Instant};
 
 use cases::{Case, Expected, World};
@@ -65,8 +66,24 @@ async fn demo() -> Result<ExitCode> {
         "A cluster and {} registries stand ready; waiting for verdicts ...",
         world.registries.len()
     );
-    let missing = settle(&world, &listen, &mut exporter).await?;
-    report(&world.cases, &listen, &missing);
+    let mut terminate = signal(SignalKind::terminate()).context("failed to await SIGTERM")?;
+    tokio::select! {
+        shown = show(&world, &listen, &mut exporter, once) => shown,
+        _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
+        // What `kill` sends to make, which passes it on.
+        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Waits until every case shows what it must and says so; then for ever, or not with `once`.
+async fn show(
+    world: &World,
+    listen: &str,
+    exporter: &mut Exporter,
+    once: bool,
+) -> Result<ExitCode> {
+    let missing = settle(world, listen, exporter).await?;
+    report(&world.cases, listen, &missing);
     if once {
         return Ok(if missing.is_empty() {
             ExitCode::SUCCESS
@@ -75,10 +92,7 @@ async fn demo() -> Result<ExitCode> {
         });
     }
     println!("\nStop with Ctrl-C.");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
-        status = exporter.ended() => bail!("the exporter ended by itself: {}", status?),
-    }
+    bail!("the exporter ended by itself: {}", exporter.ended().await?)
 }
 
 /// The binary under way; ends with the demo.
@@ -108,7 +122,9 @@ async fn settle(world: &World, listen: &str, exporter: &mut Exporter) -> Result<
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(status) = exporter.0.try_wait()? {
-            bail!("the exporter ended by itself: {status}");
+            bail!(
+                "the exporter ended by itself: {status}; DEMO_LISTEN=127.0.0.1:PORT takes another port"
+            );
         }
         let missing = match Page::scrape(listen, "/metrics").await {
             Ok(page) => missing(&world.cases, &page),
