@@ -64,8 +64,10 @@ async fn what_is_gone_is_asked_no_more_whatever_else_cannot_be_read() {
     fs::remove_file(file("a-pipe")).unwrap();
     symlink("/dev/zero", file("a-pipe")).unwrap();
     // Stands for a permission that was taken away, which those who run as root do not lack.
-    fs::remove_file(file("kept")).unwrap();
-    symlink("x".repeat(300), file("kept")).unwrap();
+    // By a rename: whoever looks meanwhile must not find it gone.
+    let beside = directory.path().join("..beside");
+    symlink("x".repeat(300), &beside).unwrap();
+    fs::rename(beside, file("kept")).unwrap();
     let gone = ["deleted", "too-large", "a-pipe"];
     let are_gone = |page: &Page| !gone.iter().any(|user| is_told_of(page, &file(user)));
     exporter.until("three to go", PATIENCE, are_gone).await;
