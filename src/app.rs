@@ -222,7 +222,7 @@ impl App {
             self.spawn(tasks, "ledger".to_owned(), keeping);
         } else {
             warn!(
-                "Nothing remembers refused logins: those that may be refused wait 30 min after a start; --lease or --state-file ends that"
+                "Nothing remembers refused logins: no login is sent in the first 30 min after a start; --lease or --state-file ends that"
             );
         }
         self.spawn(
