@@ -16,7 +16,7 @@ help: ## list the commands
 
 .PHONY: demo
 demo: toolchain ## start the exporter against a small cluster and registries that are made up
-	cargo build --quiet --locked --bin regcred-exporter --example demo
+	cargo build --locked --bin regcred-exporter --example demo
 	@exec $(target)/debug/examples/demo $(target)/debug/regcred-exporter
 
 .PHONY: test
