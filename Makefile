@@ -1,4 +1,4 @@
-# The commands of this project; CI runs these and no others. `make help` lists them.
+# The commands of this project, which CI runs. `make help` lists them.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
