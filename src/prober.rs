@@ -186,10 +186,10 @@ impl Prober {
         self.stop.cancel();
         loop {
             self.ledger.withdraw_unsent();
-            if !self.has_logins_under_way() && !self.ledger.is_behind() {
+            let now = self.clock.now();
+            if !self.has_logins_under_way() && !self.ledger.is_behind(now) {
                 break;
             }
-            let now = self.clock.now();
             self.ledger.work(now);
             let next = self.ledger.due(now).unwrap_or(now + TimeDelta::hours(1));
             tokio::select! {

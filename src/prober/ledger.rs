@@ -198,9 +198,17 @@ impl Ledger {
     }
 
     /// What was learned is not all written down, and could be.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(super) fn is_behind(&self, now: DateTime<Utc>) -> bool {
         let is_writing = matches!(self.asked, Some(Asked::Written(_)));
-        self.is_read && self.is_well && (is_writing || self.is_dirty)
+        let may_write = self.is_well && self.must_stand_until(now).is_none();
+        self.is_read && may_write && (is_writing || self.is_dirty)
+    }
+
+    /// What was read was no ledger, and who starts next is to wait for it as we do: until then it is
+    /// not written over.
+    fn must_stand_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let is_no_ledger = self.is_read && !self.has_memory;
+        self.closed_until(now).filter(|_| is_no_ledger)
     }
 
     /// The logins that wait at this registry and have a place now.
@@ -290,7 +298,8 @@ impl Ledger {
         }
         let is_wanted = self.is_dirty || !self.unsaved.is_empty();
         let next = self.last_write.map_or(now, |last| last + BETWEEN_WRITES);
-        is_wanted.then(|| next.max(self.retry_at).max(now))
+        let stands = self.must_stand_until(now).unwrap_or(now);
+        is_wanted.then(|| next.max(self.retry_at).max(stands).max(now))
     }
 
     /// A question is open.
@@ -391,7 +400,7 @@ impl Ledger {
         let is_whole = self.budget.take_in(text, now).is_ok();
         if !is_whole {
             warn!(
-                "The ledger cannot be read and is begun anew; logins that may be refused wait until 30 min after the start"
+                "What is kept is no ledger: no login is sent in the first 30 min after the start, then it is written over"
             );
             self.is_dirty = true;
         }

@@ -68,6 +68,16 @@ impl Keeper {
         fs::rename(from, to).unwrap();
     }
 
+    /// What stands there.
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(self.folder().join("ledger")).unwrap()
+    }
+
+    /// Somebody else has written this.
+    pub(crate) fn overwrite(&self, text: &str) {
+        fs::write(self.folder().join("ledger"), text).unwrap();
+    }
+
     fn folder(&self) -> PathBuf {
         self.place.path().join("state")
     }

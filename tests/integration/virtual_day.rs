@@ -138,6 +138,30 @@ async fn a_state_file_that_breaks_while_we_run_is_told_and_stops_only_what_may_b
     assert_eq!(world.credential("new").skipped, None);
 }
 
+/// Were it written over at once, the next start would believe that nothing was refused.
+#[tokio::test]
+async fn what_is_no_ledger_is_waited_for_at_each_start_and_then_written_over() {
+    let registry = Registry::start(account()).await;
+    let keeper = Keeper::default();
+    keeper.overwrite("precious");
+    let begin = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    for start in 0..3 {
+        let now = begin + TimeDelta::minutes(10) * start;
+        let mut world = World::at(now, keeper.clone(), |_| {});
+        world.apply(deploy("a", &registry, "bot", "wrong"));
+        world.pass(TimeDelta::minutes(10)).await;
+        assert_eq!(world.series("regcred_ledger_up"), Some(0.0));
+        assert_eq!(registry.all_refused_logins(), 0, "start {start}");
+        assert_eq!(keeper.text(), "precious");
+    }
+    let mut world = World::at(begin + TimeDelta::hours(1), keeper.clone(), |_| {});
+    world.apply(deploy("a", &registry, "bot", "wrong"));
+    world.pass(TimeDelta::minutes(31)).await;
+    assert_eq!(registry.refused_logins("bot"), 1);
+    assert_eq!(world.series("regcred_ledger_up"), Some(1.0));
+    assert!(keeper.text().contains("a/pull#"), "{}", keeper.text());
+}
+
 #[tokio::test]
 async fn a_restart_keeps_what_was_learned_of_a_refused_login() {
     let registry = Registry::start(account()).await;
