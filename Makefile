@@ -32,8 +32,8 @@ score: toolchain ## classify the messages of CORPUS=path, JSON Lines with their 
 	cargo run --quiet --locked --release --example score -- "$(CORPUS)"
 
 .PHONY: bench
-bench: toolchain ## how many messages are classified a second
-	cargo bench --locked --bench classify
+bench: toolchain ## messages classified a second; what taking a login costs beside many
+	cargo bench --locked --bench classify --bench schedule
 
 .PHONY: build
 build: toolchain ## build the program, the demo and the tests, all of which the tests need
