@@ -14,6 +14,9 @@ const LONGEST_NAME: usize = 1024;
 /// Longer than any tag or digest.
 const LONGEST_TAG: usize = 160;
 
+/// Longer than any key of a log.
+const LONGEST_KEY: usize = 40;
+
 /// Longer than any name of a container, which is a DNS label.
 const LONGEST_CONTAINER: usize = 80;
 
@@ -127,6 +130,8 @@ impl<'a> Splitter<'a> {
             }
             b'{' => self.brace(),
             b'\n' | b'\r' | b'}' | b'<' | b'>' => self.separate(),
+            // gitlab-runner tells the line of its own that gave up.
+            b'(' if self.rest().starts_with("(manager.go:") => self.separate(),
             b'(' | b')' | b'|' | b'`' => self.at += 1,
             byte if is_blank(byte) => self.at += 1,
             _ => self.word(),
@@ -159,8 +164,7 @@ impl<'a> Splitter<'a> {
         let inner = between(self.rest(), '"', LONGEST_NAME);
         let before = self.words_before();
         let Some(inner) = inner.filter(|inner| starts_name(inner)) else {
-            self.at += 1;
-            return;
+            return self.skip_quote();
         };
         let is_one_word = !inner.contains(char::is_whitespace);
         let is_image_like = is_one_word && inner.contains(['/', ':']);
@@ -171,19 +175,26 @@ impl<'a> Splitter<'a> {
         } else if is_one_word && !self.ends_clause && !words::introduces_text(before) {
             (Kind::Other, Role::Mentioned)
         } else {
-            self.at += 1;
-            return;
+            return self.skip_quote();
         };
         self.at += inner.len() + 2;
         self.push(inner, marked);
     }
 
-    /// `[manifests TAG]`, a list, or prose.
+    /// A quote around a text, which is a clause of its own where it is the value of a key.
+    fn skip_quote(&mut self) {
+        let is_value = self.whole[..self.at].ends_with('=');
+        self.at += 1;
+        self.ends_clause |= is_value || is_followed_by_key(self.rest());
+    }
+
+    /// `[manifests TAG]`, a map as Go prints it, a list, or prose.
     fn open(&mut self) {
-        let is_tag = self.words_before()[2] == "code";
-        if is_tag
-            && !self.ends_clause
-            && let Some(inner) = between(self.rest(), ']', LONGEST_TAG)
+        let is_tag = self.words_before()[2] == "code" && !self.ends_clause;
+        let is_map = self.whole[..self.at].ends_with("map");
+        let longest = if is_map { LONGEST_NAME } else { LONGEST_TAG };
+        if (is_tag || is_map)
+            && let Some(inner) = between(self.rest(), ']', longest)
         {
             self.at += inner.len() + 2;
             return self.push(inner, (Kind::Other, Role::Mentioned));
@@ -218,6 +229,8 @@ impl<'a> Splitter<'a> {
     fn word(&mut self) {
         let raw = self.raw_word();
         self.at += raw.len();
+        // gRPC writes `desc = ` where others write a colon.
+        self.ends_clause |= raw == "=" && self.words_before()[2] == "desc";
         // Podman lists what each registry said.
         self.starts_error |= raw == "*" && self.ends_clause && starts_error(self.rest());
         let led = raw.trim_start_matches(['\'', '*', '-', '.', ':']);
@@ -301,6 +314,15 @@ fn between(text: &str, end: char, longest: usize) -> Option<&str> {
 /// Behind a closing quote something else stands.
 fn starts_name(inner: &str) -> bool {
     inner.starts_with(|c: char| c.is_ascii_alphanumeric() || "/$%_<{~@-".contains(c))
+}
+
+/// Behind a closing quote ` key=` follows, as in logs.
+fn is_followed_by_key(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix(' ') else {
+        return false;
+    };
+    let near = &rest[..rest.floor_char_boundary(LONGEST_KEY)];
+    near.split_once('=').is_some_and(|(key, _)| is_key(key))
 }
 
 fn is_blank(byte: u8) -> bool {

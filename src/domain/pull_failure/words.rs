@@ -97,6 +97,7 @@ const GO_WORDS: &[&str] = &[
     "net/http",
     "policy.json",
     "registries.conf",
+    "target.mediatype",
     "text/html",
     "username/password",
 ];
@@ -172,7 +173,8 @@ fn slashed(word: &str) -> (Kind, Role) {
 /// More than one word of prose could be, and all of it as in names of images.
 fn is_image(word: &str) -> bool {
     let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || b"/:@._-+[]".contains(&byte);
-    word.contains(['/', ':']) && word.bytes().all(is_inside)
+    let has_empty_part = word.contains("//");
+    word.contains(['/', ':']) && !has_empty_part && word.bytes().all(is_inside)
 }
 
 /// `sha256:...`, with or without something before it, or hexadecimal that is longer than words.

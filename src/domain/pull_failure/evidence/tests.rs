@@ -29,6 +29,15 @@ fn names_are_letters_and_clauses_end_with_colons() {
         "H N:container N in pod N attempts N",
     );
     check("lookup denied on 192.0.2.1:53: ...", "lookup H on H");
+    check("code = Unknown desc = denied", "code unknown desc:denied");
+    check("err=\"x EOF\"\" pod=\"denied\"", "err:x eof:pod N");
+    check("error=\"denied\" image=\"a/b\"", "error:denied:image I");
+    check("\"a\" EOF (manager.go:1:2s)", "N eof:I");
+    check(
+        "labels map[denied.example/a:b denied:429]: EOF",
+        "labels map N:eof",
+    );
+    check("DTD HTML 2.0//EN", "dtd html P");
     check("", "");
 }
 
