@@ -12,7 +12,7 @@ pub const RULES: &[Rule] = &ALL;
 
 const PARTS: [&[Rule]; 3] = [registry::RULES, network::RULES, node::RULES];
 
-const ALL: [Rule; PARTS[0].len() + PARTS[1].len() + PARTS[2].len()] = joined(PARTS);
+static ALL: [Rule; PARTS[0].len() + PARTS[1].len() + PARTS[2].len()] = joined(PARTS);
 
 const fn joined<const N: usize>(parts: [&[Rule]; 3]) -> [Rule; N] {
     let mut all = [parts[0][0]; N];

@@ -30,6 +30,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(Anywhere, "failed to authenticate", Reason::Unauthorized, Code, "registry"),
     rule(Anywhere, "unable to authenticate", Reason::Unauthorized, Code, "registry"),
     rule(Anywhere, "please login prior to pull", Reason::Unauthorized, Code, "docker"),
+    rule(Anywhere, "was provided for basic authentication", Reason::Unauthorized, Code, "nginx"),
     rule(Anywhere, "no basic auth credentials", Reason::Unauthorized, Cause, "docker, containerd"),
     rule(Anywhere, "invalid_token", Reason::Unauthorized, Cause, "RFC 6750"),
     rule(Anywhere, "incorrect username or password", Reason::Unauthorized, Cause, "Docker Hub"),
