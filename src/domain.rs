@@ -7,6 +7,8 @@ pub mod anonymous;
 pub mod budget;
 pub mod certificate;
 pub mod challenge;
+#[macro_use]
+mod closed;
 pub mod cluster;
 pub mod credential;
 pub mod docker_config;

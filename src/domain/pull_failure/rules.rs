@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn every_reason_has_a_rule() {
         let told: BTreeSet<Reason> = RULES.iter().map(|rule| rule.reason).collect();
-        assert_eq!(told, Reason::ALL.into_iter().collect());
+        assert_eq!(told, Reason::ALL.iter().copied().collect());
     }
 
     fn check(text: &str, expected: Reason) {

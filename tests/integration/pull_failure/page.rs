@@ -32,7 +32,7 @@ fn rules() -> String {
     let mut text = String::from(
         "| Reason | Strength | Phrase | Where | Whose words |\n|---|---|---|---|---|\n",
     );
-    for reason in Reason::ALL {
+    for &reason in Reason::ALL {
         for strength in Strength::ALL {
             let rules = RULES
                 .iter()

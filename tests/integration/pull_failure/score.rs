@@ -121,12 +121,12 @@ impl<'a> Score<'a> {
 
     /// The classes that occur, in the order of [`Reason::ALL`].
     fn classes(&self) -> Vec<&'static str> {
-        let all = Reason::ALL.map(Reason::as_str);
+        let all = Reason::ALL.iter().map(|reason| reason.as_str());
         let occurs = |class: &&str| {
             let (right, told, _) = self.of_class(class);
             right + told > 0
         };
-        all.into_iter().filter(occurs).collect()
+        all.filter(occurs).collect()
     }
 
     /// A Markdown table: a row for each right reason, a column for each told one.
