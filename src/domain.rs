@@ -27,6 +27,8 @@ pub mod pulls;
 pub mod quotas;
 pub mod rate_limit;
 pub mod rows;
+#[cfg(test)]
+mod samples;
 pub mod schedule;
 pub mod verdict;
 pub mod watches;

@@ -107,21 +107,16 @@ pub fn contradicted(verdicts: &Verdicts, pull: &Pull, now: DateTime<Utc>) -> Vec
 mod tests {
     use super::*;
     use crate::domain::budget::Remembered;
-    use crate::domain::credential::{Credential, Credentials};
     use crate::domain::outcome::{Judgement, Meaning, Outcome};
     use crate::domain::provider::Provider;
+    use crate::domain::samples;
 
     fn minute(number: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(number)
     }
 
     fn groups(count: usize) -> Vec<Group> {
-        let mut credentials = Credentials::default();
-        let group = |n: usize| Group {
-            registry: Registry::from_domain("r.example.com"),
-            credential: credentials.intern(Credential::basic(b"ada", n.to_string().as_bytes())),
-        };
-        (0..count).map(group).collect()
+        samples::groups("r.example.com", count)
     }
 
     fn pull(groups: &[Group]) -> Pull {

@@ -70,15 +70,10 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::credential::{Credential, Credentials};
+    use crate::domain::samples;
 
     fn groups(count: usize) -> Vec<Group> {
-        let mut credentials = Credentials::default();
-        let group = |n: usize| Group {
-            registry: Registry::from_domain("r.example.com"),
-            credential: credentials.intern(Credential::basic(b"ada", n.to_string().as_bytes())),
-        };
-        (0..count).map(group).collect()
+        samples::groups("r.example.com", count)
     }
 
     fn minute(number: i64) -> DateTime<Utc> {

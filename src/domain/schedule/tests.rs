@@ -1,6 +1,6 @@
 //! What is due when, in days that pass by hand.
 
-use super::super::credential::Credentials;
+use super::super::samples;
 use super::*;
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -12,17 +12,8 @@ fn registry(host: &str) -> Registry {
 }
 
 fn logins(host: &str, count: usize) -> Vec<Job> {
-    let mut credentials = Credentials::default();
-    (0..count)
-        .map(|n| {
-            let user = format!("user-{n}");
-            let credential = super::super::credential::Credential::basic(user.as_bytes(), b"p");
-            Job::Login(Group {
-                registry: registry(host),
-                credential: credentials.intern(credential),
-            })
-        })
-        .collect()
+    let groups = samples::groups(host, count).into_iter();
+    groups.map(Job::Login).collect()
 }
 
 #[test]
