@@ -3,12 +3,15 @@
 //! Nothing here does I/O, waits, logs, locks or reads a clock; `now` comes in as an argument.
 //! Broken input is data: what could be read plus the faults found.
 
-pub mod anonymous;
-pub mod budget;
-pub mod certificate;
-pub mod challenge;
 #[macro_use]
 mod closed;
+
+pub mod anonymous;
+pub mod attempts;
+pub mod budget;
+pub mod cause;
+pub mod certificate;
+pub mod challenge;
 pub mod cluster;
 pub mod credential;
 pub mod docker_config;

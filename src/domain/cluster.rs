@@ -169,6 +169,8 @@ impl Cluster {
             Change::ListFinished(watch) => self.sweep(&watch),
             Change::PodApplied(watch, pod) => self.apply_pod(&watch, &pod),
             Change::PodDeleted(uid) => self.delete_pod(uid),
+            // It tells of attempts, which are no part of the graph.
+            Change::EventApplied(..) => {}
             Change::SecretApplied(watch, secret) => self.apply_secret(&watch, secret),
             Change::SecretDeleted(uid, object) => self.delete_secret(uid, &object),
             Change::ServiceAccountApplied(watch, account) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::cause::Cause;
 use super::certificate::Certificate;
 use super::cluster::Mark;
 use super::docker_config::FaultSet;
@@ -33,6 +34,8 @@ pub struct Rows {
     pub registries: Vec<RegistryRow>,
     /// One per (registry, account, policy).
     pub quotas: Vec<QuotaRow>,
+    /// Pods that cannot start, by namespace, registry and cause.
+    pub blocked: Vec<BlockedRow>,
     /// Objects held, by resource.
     pub objects: BTreeMap<&'static str, u64>,
 }
@@ -246,6 +249,19 @@ pub struct QuotaRow {
     pub policy: QuotaPolicy,
     /// What was told of it.
     pub told: Told,
+}
+
+/// Pods that wait for an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockedRow {
+    /// `pod_namespace`.
+    pub namespace: Arc<str>,
+    /// `registry`; `None` where the image's name is none.
+    pub registry: Option<Registry>,
+    /// `cause`.
+    pub cause: Cause,
+    /// How many.
+    pub pods: u64,
 }
 
 /// One registry.

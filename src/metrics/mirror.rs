@@ -70,6 +70,7 @@ impl Collector for Mirror {
             references,
             registries,
             quotas,
+            blocked: _,
             objects,
         } = &rows;
         let mut dropped = Dropped::default();

@@ -295,6 +295,8 @@ impl Cluster {
                     .collect();
                 stale.iter().for_each(|name| self.remove_secret(name));
             }
+            // They are no part of the graph.
+            Resource::Events => {}
             Resource::ServiceAccounts => {
                 let stale: Vec<_> = self
                     .service_accounts

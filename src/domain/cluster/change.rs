@@ -35,18 +35,21 @@ pub enum Resource {
     DockerCfgSecrets,
     /// Pods that are not finished.
     Pods,
+    /// Events that tell of a failure of a Pod.
+    Events,
     /// Docker config files instead of a cluster.
     Files,
 }
 
 impl Resource {
     /// Every resource.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Namespaces,
         Self::ServiceAccounts,
         Self::DockerConfigJsonSecrets,
         Self::DockerCfgSecrets,
         Self::Pods,
+        Self::Events,
         Self::Files,
     ];
 
@@ -57,6 +60,7 @@ impl Resource {
             Self::ServiceAccounts => "serviceaccounts",
             Self::DockerConfigJsonSecrets | Self::DockerCfgSecrets => "secrets",
             Self::Pods => "pods",
+            Self::Events => "events",
             Self::Files => "files",
         }
     }
@@ -73,6 +77,8 @@ pub enum Change {
     PodApplied(Watch, PodSeen),
     /// A Pod is gone.
     PodDeleted(Uid),
+    /// An Event about a Pod was added or modified. That one is gone says nothing: it was forgotten.
+    EventApplied(Watch, EventSeen),
     /// A Secret of a pull-secret type was added or modified.
     SecretApplied(Watch, SecretSeen),
     /// A Secret is gone; only the record of this very uid is removed.

@@ -48,6 +48,7 @@ impl Cluster {
             },
             registries: self.registry_rows(verdicts, now),
             quotas: self.quota_rows(verdicts, quotas, &labels, now),
+            blocked: Vec::new(),
             objects: self.object_counts(),
         })
     }

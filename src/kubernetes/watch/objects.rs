@@ -218,8 +218,8 @@ impl Objects {
             Resource::DockerConfigJsonSecrets | Resource::DockerCfgSecrets => {
                 Change::SecretDeleted(uid, object)
             }
-            // Not watched here.
-            Resource::Files => return,
+            // An Event that is gone was forgotten; files are not watched here.
+            Resource::Events | Resource::Files => return,
         });
     }
 
@@ -302,6 +302,7 @@ fn annotated(change: &Change) -> Option<(Uid, &BTreeMap<String, String>)> {
 fn subject(change: &Change) -> Option<ObjectName> {
     match change {
         Change::PodApplied(_, seen) => Some(seen.object.clone()),
+        Change::EventApplied(_, seen) => Some(seen.object.clone()),
         Change::SecretApplied(_, seen) => Some(seen.object.clone()),
         Change::ServiceAccountApplied(_, seen) => Some(seen.object.clone()),
         Change::NamespaceApplied(_, seen) => Some(ObjectName {

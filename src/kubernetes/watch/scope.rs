@@ -45,6 +45,7 @@ pub(super) fn stage(resource: Resource) -> usize {
         Resource::ServiceAccounts => 1,
         Resource::DockerConfigJsonSecrets | Resource::DockerCfgSecrets => 2,
         Resource::Pods | Resource::Files => 3,
+        Resource::Events => 4,
     }
 }
 
@@ -53,7 +54,11 @@ pub(super) fn secret_kind(resource: Resource) -> Option<SecretKind> {
     match resource {
         Resource::DockerConfigJsonSecrets => Some(SecretKind::DockerConfigJson),
         Resource::DockerCfgSecrets => Some(SecretKind::DockerCfg),
-        Resource::Namespaces | Resource::ServiceAccounts | Resource::Pods | Resource::Files => None,
+        Resource::Namespaces
+        | Resource::ServiceAccounts
+        | Resource::Pods
+        | Resource::Events
+        | Resource::Files => None,
     }
 }
 
