@@ -163,12 +163,8 @@ impl App {
                 let files = Files::new(paths.clone());
                 self.shared
                     .update(|state| state.watches.expect(files::watch()));
-                let (shared, wake) = (self.shared.clone(), Arc::clone(&self.wake));
-                let panics = self.metrics.panics.clone();
-                let reading = files.run(self.shutdown.clone(), move |pass| {
-                    count_panics(&panics, &pass);
-                    read(&shared, &wake, pass);
-                });
+                let intake = self.intake();
+                let reading = files.run(self.shutdown.clone(), move |pass| intake.read(pass));
                 self.spawn(tasks, "files".to_owned(), reading);
                 Ok(None)
             }
@@ -181,8 +177,8 @@ impl App {
         source: &ClusterSource,
         client: &kube::Client,
     ) {
-        let (shared, wake) = (self.shared.clone(), Arc::clone(&self.wake));
-        let apply = move |changes| apply(&shared, &wake, changes);
+        let intake = self.intake();
+        let apply = move |changes| intake.apply(changes);
         let panics = self.metrics.panics.clone();
         let sink = Sink::new(apply.clone()).on_panic(move || panics.caught(Task::Decode));
         let wanted = wanted(&self.settings.expiry);
@@ -256,6 +252,15 @@ impl App {
         });
     }
 
+    fn intake(&self) -> Intake {
+        Intake {
+            shared: self.shared.clone(),
+            wake: Arc::clone(&self.wake),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+        }
+    }
+
     fn spawn(
         &self,
         tasks: &mut JoinSet<Ended>,
@@ -273,37 +278,54 @@ pub(crate) fn wanted(sources: &Sources) -> Wanted {
         .with_data_keys(sources.data_keys.iter().cloned())
 }
 
-fn apply(shared: &Shared, wake: &Notify, changes: Vec<Change>) {
-    let is_news = shared.update(|state| {
-        changes
-            .into_iter()
-            .for_each(|change| state.cluster.apply(change));
-        state.cluster.has_changes()
-    });
-    if is_news {
-        wake.notify_one();
+/// Where changes come in: the state takes them, and who waits for news is woken.
+#[derive(Clone)]
+struct Intake {
+    shared: Shared,
+    wake: Arc<Notify>,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl Intake {
+    /// Counters move inside the update, so that no queue can lose what they count.
+    fn apply(&self, changes: Vec<Change>) {
+        let now = self.clock.now();
+        let is_news = self.shared.update(|state| {
+            for change in changes {
+                let happened = state.take(change, now);
+                happened
+                    .iter()
+                    .for_each(|happening| self.metrics.pull.happened(happening));
+            }
+            state.cluster.has_changes()
+        });
+        if is_news {
+            self.wake.notify_one();
+        }
+    }
+
+    /// A file is an object like one of a cluster.
+    fn read(&self, pass: Pass) {
+        count_panics(&self.metrics.panics, &pass);
+        for unreadable in &pass.unreadable {
+            warn!(path = %unreadable.path.display(), why = %unreadable.why, "Failed to read a docker config");
+        }
+        self.apply(pass.changes);
+        self.shared.update(|state| {
+            state.watches.listed(&files::watch());
+            // What could not be read is not seen: the page says so until it can be.
+            if !pass.unreadable.is_empty() {
+                state.watches.failed(&files::watch(), WatchError::Malformed);
+            }
+        });
     }
 }
 
-/// A file is an object like one of a cluster.
 fn count_panics(panics: &Panics, pass: &Pass) {
     let why = pass.unreadable.iter().map(|unreadable| &unreadable.why);
     why.filter(|why| matches!(why, Why::Panicked))
         .for_each(|_| panics.caught(Task::Decode));
-}
-
-fn read(shared: &Shared, wake: &Notify, pass: Pass) {
-    for unreadable in &pass.unreadable {
-        warn!(path = %unreadable.path.display(), why = %unreadable.why, "Failed to read a docker config");
-    }
-    apply(shared, wake, pass.changes);
-    shared.update(|state| {
-        state.watches.listed(&files::watch());
-        // What could not be read is not seen: the page says so until it can be.
-        if !pass.unreadable.is_empty() {
-            state.watches.failed(&files::watch(), WatchError::Malformed);
-        }
-    });
 }
 
 #[cfg(test)]

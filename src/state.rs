@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::cluster::{Cluster, Resource};
+use crate::domain::attempts::{Attempts, Happening};
+use crate::domain::cluster::{Change, Cluster, Mark, Resource};
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{Listed, Unsorted};
 use crate::domain::verdict::Verdicts;
@@ -18,6 +19,8 @@ use crate::domain::watches::Watches;
 pub struct State {
     /// Objects and how they hang together.
     pub cluster: Cluster,
+    /// What Pods went through to get their images.
+    pub attempts: Attempts,
     /// What the registries said.
     pub verdicts: Verdicts,
     /// What they told of quotas.
@@ -51,6 +54,19 @@ impl State {
         }
     }
 
+    /// Takes in one change; returns what came to light by it, for whoever counts.
+    pub fn take(&mut self, change: Change, now: DateTime<Utc>) -> Vec<Happening> {
+        let Self {
+            cluster, attempts, ..
+        } = self;
+        let is_ignored = |namespace: &str, account: &str| {
+            cluster.mark_of(namespace, account) == Some(Mark::Ignored)
+        };
+        let happened = attempts.observe(&change, now, is_ignored);
+        cluster.apply(change);
+        happened
+    }
+
     /// Copies out what is shown of credentials, to be put in order when the lock is gone.
     pub fn rows(&self, now: DateTime<Utc>) -> Unsorted {
         let has = |resource| self.watches.has_listed(resource);
@@ -58,7 +74,11 @@ impl State {
             secrets: has(Resource::DockerConfigJsonSecrets) && has(Resource::DockerCfgSecrets),
             referrers: has(Resource::Pods) && has(Resource::ServiceAccounts),
         };
-        self.cluster.rows(&self.verdicts, &self.quotas, listed, now)
+        let is_ignored = |namespace: &str, account: &str| {
+            self.cluster.mark_of(namespace, account) == Some(Mark::Ignored)
+        };
+        let rows = self.cluster.rows(&self.verdicts, &self.quotas, listed, now);
+        rows.with_blocked(self.attempts.blocked(is_ignored))
     }
 }
 

@@ -50,6 +50,12 @@ impl Unsorted {
         Self(rows)
     }
 
+    /// With the Pods that cannot start.
+    pub fn with_blocked(mut self, blocked: Vec<BlockedRow>) -> Self {
+        self.0.blocked = blocked;
+        self
+    }
+
     /// In the order of their labels, each once. Nothing of this needs the state.
     pub fn in_order(self) -> Rows {
         let Self(mut rows) = self;

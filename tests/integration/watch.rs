@@ -57,7 +57,7 @@ impl Seen {
             | Change::NamespaceDeleted(uid, _) => {
                 self.objects.remove(&uid);
             }
-            Change::NameLookedUp(..) => {}
+            Change::EventApplied(..) | Change::NameLookedUp(..) => {}
         }
     }
 

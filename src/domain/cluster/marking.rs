@@ -25,6 +25,14 @@ impl Cluster {
         mark
     }
 
+    /// Of a ServiceAccount and its Pods; of the namespace alone where it is empty.
+    pub fn mark_of(&self, namespace: &str, account: &str) -> Option<Mark> {
+        self.mark_of_named(&Named {
+            namespace: namespace.into(),
+            name: account.into(),
+        })
+    }
+
     pub(super) fn mark_of_namespace(&self, namespace: &str) -> Option<Mark> {
         match self.namespaces.get(namespace) {
             Some(namespace) => namespace.mark,
@@ -38,11 +46,15 @@ impl Cluster {
             namespace: namespace.clone(),
             name: self.names.intern(name),
         };
-        match self.service_accounts.get(&name) {
+        self.mark_of_named(&name)
+    }
+
+    fn mark_of_named(&self, account: &Named) -> Option<Mark> {
+        match self.service_accounts.get(account) {
             Some(account) => account.mark,
             None => {
-                let own = self.departed.of_account(&name);
-                own.max(self.mark_of_namespace(namespace))
+                let own = self.departed.of_account(account);
+                own.max(self.mark_of_namespace(&account.namespace))
             }
         }
     }
