@@ -32,8 +32,12 @@ score: toolchain ## classify the messages of CORPUS=path, JSON Lines with their 
 	cargo run --quiet --locked --release --example score -- "$(CORPUS)"
 
 .PHONY: bench
-bench: toolchain ## messages classified a second; what taking a login costs beside many
-	cargo bench --locked --bench classify --bench schedule
+bench: toolchain ## messages classified a second; what an attempt, an Event and taking a login cost beside many
+	cargo bench --locked --bench classify --bench attempts --bench schedule
+
+.PHONY: load
+load: build ## a quarter of an hour: 200 Pods that fail on a real API server, Events that are to be listed every minute
+	REGCRED_LOAD_SECONDS=300 $(with) k8s -- cargo test --locked --test integration -- failures::what_kubelets failures::events_that --nocapture
 
 .PHONY: build
 build: toolchain ## build the program, the demo and the tests, all of which the tests need

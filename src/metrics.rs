@@ -11,11 +11,12 @@ mod credential;
 mod mirror;
 mod probe;
 mod process;
+mod pull;
 mod quota;
 mod series;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ use mirror::Mirror;
 pub use probe::Probes;
 use process::Process;
 pub use process::{Panics, Task};
+pub use pull::Pulls;
 
 /// What a scrape copies out of the state.
 #[derive(Debug, Default)]
@@ -40,6 +42,8 @@ pub struct Snapshot {
     pub rows: Rows,
     /// Watches, by resource.
     pub watches: BTreeMap<&'static str, WatchHealth>,
+    /// Namespaces that have counters and are not there any more.
+    pub gone: BTreeSet<Arc<str>>,
 }
 
 /// A handle on all metrics of this process; clones share one set of numbers.
@@ -47,6 +51,8 @@ pub struct Snapshot {
 pub struct Metrics {
     /// Conversations with registries.
     pub probe: Probes,
+    /// What Pods went through to get their images.
+    pub pull: Pulls,
     /// Units of work that panicked.
     pub panics: Panics,
     prom: Arc<Registry>,
@@ -60,26 +66,49 @@ impl Metrics {
         now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
         interval: Duration,
     ) -> Self {
-        Self::of(interval, move || {
+        let pull = Pulls::default();
+        let counted = pull.clone();
+        Self::with(pull, interval, move || {
             let now = now();
-            let (rows, watches) =
-                shared.read(|state| (state.rows(now), state.watches.by_resource()));
+            let mut gone = counted.namespaces();
+            let (rows, watches) = shared.read(|state| {
+                state.retain_gone(&mut gone);
+                (state.rows(now), state.watches.by_resource())
+            });
             let rows = rows.in_order();
-            Snapshot { rows, watches }
+            Snapshot {
+                rows,
+                watches,
+                gone,
+            }
         })
     }
 
     /// Metrics that mirror what `look` copies out of the state, asked once per scrape. `interval` is
     /// the time between two logins of a credential.
     pub fn of(interval: Duration, look: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
+        Self::with(Pulls::default(), interval, look)
+    }
+
+    fn with(
+        pull: Pulls,
+        interval: Duration,
+        look: impl Fn() -> Snapshot + Send + Sync + 'static,
+    ) -> Self {
         let probe = Probes::new(interval);
         let panics = Panics::default();
         let mut prom = Registry::default();
         prom.register_collector(Box::new(Process::of_this_process()));
         prom.sub_registry_with_prefix("regcred")
-            .register_collector(Box::new(Mirror::new(probe.clone(), panics.clone(), look)));
+            .register_collector(Box::new(Mirror::new(
+                probe.clone(),
+                pull.clone(),
+                panics.clone(),
+                look,
+            )));
         Self {
             probe,
+            pull,
             panics,
             prom: Arc::new(prom),
         }

@@ -3,6 +3,7 @@
 //! Reached through [`Shared::read`] and [`Shared::update`] only: short, synchronous, no await and
 //! no logging inside. A panic inside one does not lock the others out.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
@@ -65,6 +66,13 @@ impl State {
         let happened = attempts.observe(&change, now, is_ignored);
         cluster.apply(change);
         happened
+    }
+
+    /// Keeps, of these namespaces, those that are not there any more. While we do not see namespaces,
+    /// none is taken for gone.
+    pub fn retain_gone(&self, namespaces: &mut BTreeSet<Arc<str>>) {
+        let are_seen = self.watches.has_listed(Resource::Namespaces);
+        namespaces.retain(|name| are_seen && !self.cluster.has_namespace(name));
     }
 
     /// Copies out what is shown of credentials, to be put in order when the lock is gone.

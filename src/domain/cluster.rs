@@ -191,6 +191,11 @@ impl Cluster {
         }
     }
 
+    /// Whether there is a Namespace of this name.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        self.namespaces.contains_key(name)
+    }
+
     /// What changed for the prober since the last call.
     pub fn changes(&mut self) -> Changes {
         self.groups.changes()

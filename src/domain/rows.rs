@@ -275,6 +275,8 @@ pub struct BlockedRow {
 pub struct RegistryRow {
     /// `registry`.
     pub registry: Registry,
+    /// A Pod's image names it.
+    pub in_use: bool,
     /// It answers `/v2/` in the registry protocol; `None` before the first ping.
     pub up: Option<bool>,
     /// Pods pulled from it within the last hour, and we get no conclusive answer; `None` where we do

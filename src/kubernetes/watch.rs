@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -65,6 +66,10 @@ pub struct Watcher {
     is_troubled: bool,
     /// The last failure was that nobody answered.
     was_unreachable: bool,
+    /// When the last list was begun that brought something.
+    listed: Option<Instant>,
+    /// Told by the watch of any kind that lost its server.
+    outages: watch::Sender<()>,
 }
 
 enum State {
@@ -90,7 +95,7 @@ struct End {
 
 impl Watcher {
     /// One for each of [`watches`], announced to `shared`. They wait for each other's first list in
-    /// the order namespaces, service accounts, secrets, pods; all must run.
+    /// the order namespaces, service accounts, secrets, pods, events; all must run.
     pub fn all(
         client: &Client,
         source: &ClusterSource,
@@ -99,6 +104,7 @@ impl Watcher {
         sink: &Sink,
     ) -> Vec<Self> {
         let (scope, wanted) = (Arc::new(Scope::of(source)), Arc::new(wanted));
+        let outages = watch::Sender::new(());
         let latches: Vec<(usize, CancellationToken)> = watches(source)
             .iter()
             .map(|watch| (scope::stage(watch.resource), CancellationToken::new()))
@@ -127,6 +133,8 @@ impl Watcher {
                     refusals: 0,
                     is_troubled: false,
                     was_unreachable: false,
+                    listed: None,
+                    outages: outages.clone(),
                 }
             })
             .collect()
@@ -183,7 +191,18 @@ impl Watcher {
     // === listing ===
 
     async fn list(&mut self, cursor: Cursor) -> State {
-        match list::page(&self.client, &mut self.objects, &cursor).await {
+        if let Some(until) = self.too_soon(&cursor) {
+            return State::Waiting {
+                until,
+                then: Box::new(State::Listing(cursor)),
+            };
+        }
+        let began = Instant::now();
+        let answer = list::page(&self.client, &mut self.objects, &cursor).await;
+        if answer.is_ok() && cursor.is_at_start() {
+            self.listed = Some(began);
+        }
+        match answer {
             Ok(Listed::More(next)) => State::Listing(next),
             Ok(Listed::Whole(resource_version)) => {
                 self.shared
@@ -204,10 +223,22 @@ impl Watcher {
         }
     }
 
+    /// Until when no list of Events may be begun.
+    fn too_soon(&self, cursor: &Cursor) -> Option<Instant> {
+        let is_bound = self.objects.are_events() && cursor.is_at_start();
+        let last = self.listed.filter(|_| is_bound)?;
+        let until = last + self.cadence.events_pause;
+        (until > Instant::now()).then_some(until)
+    }
+
     // === watching ===
 
     async fn watch(&mut self, resource_version: String) -> End {
-        let lasts = self.cadence.watch_for();
+        let are_events = self.objects.are_events();
+        let lasts = match are_events {
+            true => self.cadence.events_watch,
+            false => self.cadence.watch_for(),
+        };
         let path = format!(
             "{}watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
             self.objects.path(),
@@ -228,6 +259,7 @@ impl Watcher {
         self.is_well("Watch open");
 
         let opened = Instant::now();
+        let mut outage = self.outages.subscribe();
         let mut body = response.into_body();
         let mut lines = Lines::default();
         let mut position = resource_version;
@@ -236,7 +268,13 @@ impl Watcher {
         let why = loop {
             let silent = (opened + lasts).max(Instant::now()) + self.cadence.silence;
             let until = renewal.map_or(silent, |at| silent.min(at));
-            let bytes = match timeout_at(until, client::piece(&mut body)).await {
+            let piece = timeout_at(until, client::piece(&mut body));
+            let piece = tokio::select! {
+                piece = piece => piece,
+                // Events may well be silent for an hour: of their server's end the others tell.
+                Ok(()) = outage.changed(), if are_events => break None,
+            };
+            let bytes = match piece {
                 Ok(Ok(Some(bytes))) => bytes,
                 Ok(Ok(None)) => break None,
                 Ok(Err(reason)) => break Some(reason),
@@ -325,6 +363,9 @@ impl Watcher {
                 .watches
                 .failed(&self.objects.watch, reason.watch_error());
         });
+        if matches!(reason, Reason::Silent | Reason::Connection) && !self.objects.are_events() {
+            self.outages.send_replace(());
+        }
         let resource = self.objects.watch.resource.as_str();
         let namespace = self.objects.namespace();
         if self.is_troubled || reason == Reason::Gone {

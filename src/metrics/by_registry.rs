@@ -39,11 +39,16 @@ impl<T: Default + Clone> ByRegistry<T> {
     /// Where this registry's happenings are counted.
     pub(super) fn of(&mut self, registry: &Registry) -> &mut T {
         if !self.has_room_for(registry) {
-            return self.other.get_or_insert_default();
+            return self.other();
         }
         let own = self.own.entry(registry.clone()).or_default();
         own.unnamed_since = None;
         &mut own.counts
+    }
+
+    /// Where the happenings of those without counters of their own are counted.
+    pub(super) fn other(&mut self) -> &mut T {
+        self.other.get_or_insert_default()
     }
 
     /// Takes in the registries that are named now, forgets those that have not been for an hour.

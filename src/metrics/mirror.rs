@@ -9,7 +9,9 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::time::Instant;
 
 use super::series::{Family, Page, family};
-use super::{Panics, Probes, Snapshot, certificate, credential, process, quota, watch};
+use super::{
+    Panics, Probes, Pulls, Snapshot, certificate, credential, process, pull, quota, watch,
+};
 use crate::domain::image::Registry;
 use crate::domain::rows::Rows;
 
@@ -31,6 +33,7 @@ const CAPPED: [&str; 3] = [
 /// Shows the state and the pushed counters.
 pub(super) struct Mirror {
     probe: Probes,
+    pull: Pulls,
     panics: Panics,
     look: Box<dyn Fn() -> Snapshot + Send + Sync>,
 }
@@ -38,11 +41,13 @@ pub(super) struct Mirror {
 impl Mirror {
     pub(super) fn new(
         probe: Probes,
+        pull: Pulls,
         panics: Panics,
         look: impl Fn() -> Snapshot + Send + Sync + 'static,
     ) -> Self {
         Self {
             probe,
+            pull,
             panics,
             look: Box::new(look),
         }
@@ -59,10 +64,15 @@ impl Collector for Mirror {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Self {
             probe,
+            pull: pulls,
             panics,
             look,
         } = self;
-        let Snapshot { rows, watches } = look();
+        let Snapshot {
+            rows,
+            watches,
+            gone,
+        } = look();
         let Rows {
             credentials,
             groups,
@@ -70,7 +80,7 @@ impl Collector for Mirror {
             references,
             registries,
             quotas,
-            blocked: _,
+            blocked,
             objects,
         } = &rows;
         let mut dropped = Dropped::default();
@@ -114,12 +124,23 @@ impl Collector for Mirror {
         dropped.cap(quota::LIMIT, &mut shown);
         quota::quotas(&mut page, &shown)?;
 
+        let shown = dropped.distinct(pull::BLOCKED, blocked, |row| {
+            (&row.namespace, &row.registry, row.cause)
+        });
+        pull::blocked(&mut page, &shown)?;
+
         watch::watches(&mut page, objects, &watches)?;
         let named: BTreeSet<&Registry> = registries.iter().map(|row| &row.registry).collect();
-        let left_out = probe.encode(&mut page, &named, Instant::now())?;
+        let now = Instant::now();
+        let left_out = probe.encode(&mut page, &named, now)?;
+        dropped.registries(&Probes::CAPPED, left_out);
+        let used = registries.iter().filter(|row| row.in_use);
+        let used = used.map(|row| &row.registry).collect();
+        let left_out = pulls.encode(&mut page, &used, &gone, now)?;
+        dropped.registries(&Pulls::CAPPED, left_out);
         panics.encode(&mut page)?;
         process::build_info(&mut page)?;
-        dropped.encode(&mut page, left_out)
+        dropped.encode(&mut page)
     }
 }
 
@@ -153,12 +174,16 @@ impl Dropped {
         rows.truncate(MOST_CREDENTIALS);
     }
 
-    fn encode(mut self, page: &mut Page<'_>, registries: u64) -> fmt::Result {
+    /// So many registries have no counters of their own.
+    fn registries(&mut self, families: &[&'static str], left_out: u64) {
+        for metric in families {
+            *self.0.entry(metric).or_default() += left_out;
+        }
+    }
+
+    fn encode(mut self, page: &mut Page<'_>) -> fmt::Result {
         for metric in CAPPED {
             self.0.entry(metric).or_default();
-        }
-        for metric in Probes::CAPPED {
-            *self.0.entry(metric).or_default() += registries;
         }
         page.gauges(
             DROPPED,

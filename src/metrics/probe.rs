@@ -42,7 +42,7 @@ const LEDGER: Family = family(
 /// Upper bounds in seconds. A registry in the same region answers ping and login in 50 ms, one
 /// across an ocean in half a second; a request is given up after 10 s, so that what lies above the
 /// bound of ten hung more than once or asked for many manifests.
-const BOUNDS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, f64::INFINITY];
+const BOUNDS: [f64; 6] = [0.1, 0.25, 1.0, 2.5, 10.0, f64::INFINITY];
 
 /// Status codes counted apart per registry and step; the rest is `other`. Honest registries use
 /// about eight; a hostile one shall not choose how many series we have.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::DateTime;
+use regcred_exporter::domain::attempts::Happening;
+use regcred_exporter::domain::cause::Cause;
 use regcred_exporter::domain::certificate::{Certificate, Validity};
 use regcred_exporter::domain::cluster::Resource;
 use regcred_exporter::domain::docker_config::{Effect, FaultKind};
@@ -13,9 +15,11 @@ use regcred_exporter::domain::expiry::{Confidence, CredentialKind, ExpirySource}
 use regcred_exporter::domain::image::Registry;
 use regcred_exporter::domain::outcome::Outcome;
 use regcred_exporter::domain::provider::Provider;
+use regcred_exporter::domain::pull_failure::Reason;
 use regcred_exporter::domain::rate_limit::{Quota, QuotaPolicy, Told};
 use regcred_exporter::domain::rows::{
-    CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
+    BlockedRow, CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow,
+    Skipped,
 };
 use regcred_exporter::domain::watches::{WatchError, WatchHealth};
 use regcred_exporter::metrics::{Metrics, Snapshot, Task};
@@ -84,6 +88,13 @@ pub(crate) fn closed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("resource", all(&Resource::ALL, Resource::as_str)),
         ("error", all(&WatchError::ALL, WatchError::as_str)),
         ("task", all(&Task::ALL, Task::as_str)),
+        ("cause", all(Cause::ALL, Cause::as_str)),
+        ("reason", {
+            let mut reasons = all(Reason::ALL, Reason::as_str);
+            // Never counted.
+            reasons.remove(Reason::Backoff.as_str());
+            reasons
+        }),
         (
             "policy",
             QuotaPolicy::all().map(QuotaPolicy::as_str).collect(),
@@ -119,6 +130,12 @@ pub(crate) fn exported() -> BTreeMap<String, Metric> {
         .probe
         .finished(&one_request(), &[(Step::Token, Outcome::Ok)]);
     shown.probe.ledger_is(true);
+    shown.pull.happened(&Happening::Failed {
+        namespace: "a".into(),
+        registry: Some(registry()),
+        reason: Reason::Dns,
+        attempts: 1,
+    });
     shown.encode(&mut text).unwrap();
     let mut metrics: BTreeMap<String, Metric> = BTreeMap::new();
     let mut family = String::new();
@@ -231,6 +248,7 @@ fn one_of_everything() -> Snapshot {
             registries: vec![RegistryRow {
                 is_budget_exhausted: true,
                 registry,
+                in_use: true,
                 up: Some(true),
                 is_vantage_blind: Some(true),
                 certificates: vec![Certificate {
@@ -241,8 +259,15 @@ fn one_of_everything() -> Snapshot {
                     },
                 }],
             }],
+            blocked: vec![BlockedRow {
+                namespace: "a".into(),
+                registry: None,
+                cause: Cause::Unknown,
+                pods: 1,
+            }],
             objects: BTreeMap::from([("pods", 1)]),
         },
+        gone: BTreeSet::new(),
         watches: BTreeMap::from([("pods", WatchHealth::default())]),
     }
 }

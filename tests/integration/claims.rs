@@ -60,6 +60,7 @@ const QUIET: &[Claim] = claims![
     a_watch_can_be_resumed_from_any_of_its_versions,
     a_watch_by_type_tells_only_that_type,
     a_pod_that_leaves_the_selector_is_deleted,
+    warnings_about_pods_that_failed_are_selected,
     a_watch_ends_in_time,
     nothing_is_compressed_unasked,
     a_table_tells_type_and_nothing_else,
@@ -468,6 +469,24 @@ async fn a_pod_that_leaves_the_selector_is_deleted(cluster: &Cluster, ns: &str) 
     assert_eq!(uid(&lines[2]["object"]), uid(&pod));
 }
 
+async fn warnings_about_pods_that_failed_are_selected(cluster: &Cluster, ns: &str) {
+    const FAILED: &str =
+        "fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Creason%3DFailed";
+    let events = format!("{}/events?{FAILED}&", at(ns));
+    let list = cluster.get(&events).await;
+    let make = |event: objects::EventBuilder| {
+        let path = format!("{}/events", at(ns));
+        async move { cluster.create(&path, event.build()).await }
+    };
+    let event = |reason, name| objects::event(ns, "web", reason, "Failed to pull image").name(name);
+    make(event("BackOff", "other-reason")).await;
+    make(event("Failed", "no-warning").normal()).await;
+    make(event("Failed", "wanted")).await;
+    let lines = cluster.watch(&events, version(&list), 1).await;
+    assert_eq!(told(&lines), ["ADDED wanted"]);
+    assert_eq!(names(&cluster.get(&events).await), ["wanted"]);
+}
+
 async fn a_watch_ends_in_time(cluster: &Cluster, ns: &str) {
     let secrets = format!("{}/secrets?allowWatchBookmarks=true&", at(ns));
     let list = cluster.get(&secrets).await;
@@ -728,14 +747,14 @@ async fn our_loop_survives_a_restart(cluster: &Cluster, ns: &str) {
         let sums = rig.shared.read(|state| state.watches.by_resource());
         sums.values().map(|health| health.up).collect::<Vec<_>>()
     };
-    rig.until("up", |rig| is_up(rig) == [true; 4]).await;
+    rig.until("up", |rig| is_up(rig) == [true; 5]).await;
     cluster.stop().await;
-    rig.until("down", |rig| is_up(rig) == [false; 4]).await;
+    rig.until("down", |rig| is_up(rig) == [false; 5]).await;
     assert_eq!(rig.names(NEW).len(), 2);
     cluster.start_again().await;
     cluster.delete(&format!("{}/secrets/one", at(ns))).await;
     rig.until("up again, and one is gone", |rig| {
-        is_up(rig) == [true; 4] && rig.names(NEW) == [format!("{ns}/two")]
+        is_up(rig) == [true; 5] && rig.names(NEW) == [format!("{ns}/two")]
     })
     .await;
     rig.stop().await;

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use regcred_exporter::domain::attempts::Happening;
+use regcred_exporter::domain::cause::Cause;
 use regcred_exporter::domain::certificate::{Certificate, Validity};
 use regcred_exporter::domain::docker_config::{FaultKind, FaultSet};
 use regcred_exporter::domain::exchange::{
@@ -20,9 +22,11 @@ use regcred_exporter::domain::exchange::{
 use regcred_exporter::domain::expiry::{Confidence, ExpirySource};
 use regcred_exporter::domain::image::Registry;
 use regcred_exporter::domain::outcome::Outcome;
+use regcred_exporter::domain::pull_failure::Reason;
 use regcred_exporter::domain::rate_limit::{Quota, QuotaPolicy, Told};
 use regcred_exporter::domain::rows::{
-    CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped,
+    BlockedRow, CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow,
+    Skipped,
 };
 use regcred_exporter::domain::watches::{WatchError, WatchHealth};
 use regcred_exporter::lifecycle;
@@ -50,8 +54,10 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_dropped_series", "gauge", "metric"),
     ("regcred_login_budget_exhausted", "gauge", "registry"),
     ("regcred_login_refusals", "counter", "registry"),
+    ("regcred_namespace_pull_failures", "counter", "pod_namespace reason"),
     ("regcred_objects", "gauge", "resource"),
     ("regcred_panics", "counter", "task"),
+    ("regcred_pods_blocked", "gauge", "cause pod_namespace registry"),
     ("regcred_probe_duration_seconds", "histogram", "registry"),
     ("regcred_probe_http_status_code", "gauge", "credential registry step"),
     ("regcred_probe_interval_seconds", "gauge", ""),
@@ -60,6 +66,9 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_probe_next_run_timestamp_seconds", "gauge", "credential registry"),
     ("regcred_probe_outcome", "gauge", "credential outcome registry step"),
     ("regcred_probes", "counter", "outcome registry"),
+    ("regcred_pull_failures", "counter", "reason registry"),
+    ("regcred_pull_recoveries", "counter", "registry"),
+    ("regcred_pull_recovery_seconds", "histogram", "registry"),
     ("regcred_ratelimit_observed_timestamp_seconds", "gauge", "account policy registry"),
     ("regcred_ratelimit_requests_limit", "gauge", "account policy registry"),
     ("regcred_ratelimit_requests_remaining", "gauge", "account policy registry"),
@@ -220,6 +229,7 @@ fn secret(namespace: &str, name: &str) -> SecretRow {
 fn registry(name: &str) -> RegistryRow {
     RegistryRow {
         registry: Registry::from_domain(name),
+        in_use: true,
         is_budget_exhausted: false,
         up: Some(true),
         is_vantage_blind: Some(false),
@@ -264,6 +274,7 @@ pub(crate) fn healthy() -> Snapshot {
         references: Vec::new(),
         registries: vec![registry("ghcr.io")],
         quotas: Vec::new(),
+        blocked: Vec::new(),
         objects: BTreeMap::from([("pods", 20), ("secrets", 1)]),
     };
     let health = WatchHealth {
@@ -274,6 +285,7 @@ pub(crate) fn healthy() -> Snapshot {
     Snapshot {
         rows,
         watches: BTreeMap::from([("pods", health.clone()), ("secrets", health)]),
+        gone: BTreeSet::new(),
     }
 }
 
@@ -285,6 +297,12 @@ fn everything() -> Snapshot {
     all.rows.groups[0].repositories.insert(None, 1);
     all.rows.secrets[0].faults.insert(FaultKind::NoAuths);
     all.rows.quotas.push(quota("anonymous"));
+    all.rows.blocked.push(BlockedRow {
+        namespace: "team-b".into(),
+        registry: Some(Registry::from_domain("ghcr.io")),
+        cause: Cause::Network,
+        pods: 3,
+    });
     all.rows.references.push(ReferenceRow {
         namespace: "team-b".into(),
         kind: "ServiceAccount",
@@ -323,7 +341,14 @@ fn asked(step: Step, answer: Result<u16, NetworkFault>) -> Asked {
 
 #[test]
 fn names_types_and_labels_are_the_documented_ones() {
-    let samples = samples(&metrics(everything));
+    let metrics = metrics(everything);
+    metrics.pull.happened(&Happening::Failed {
+        namespace: "team-b".into(),
+        registry: Some(Registry::from_domain("ghcr.io")),
+        reason: Reason::Dns,
+        attempts: 1,
+    });
+    let samples = samples(&metrics);
     let mut exported = BTreeSet::new();
     for (family, kind) in &samples.types {
         let of_family = |name: &str| {
@@ -488,7 +513,14 @@ fn a_healthy_credential_stays_within_the_series_budget() {
     let others = ["secret_name", "credential", "account"];
     let registry = samples.count(("registry", "ghcr.io"), &others)
         + samples.count(("account", "anonymous"), &[]);
+    println!("series of one healthy registry: {registry}");
     assert!(registry <= 65, "{registry}");
+    assert!(samples.labels("regcred_pods_blocked").is_empty());
+    assert!(
+        samples
+            .labels("regcred_namespace_pull_failures_total")
+            .is_empty()
+    );
 }
 
 #[test]
@@ -604,7 +636,7 @@ fn a_conversation_counts_once_and_each_of_its_requests() {
     );
     let took = |le| value("regcred_probe_duration_seconds_bucket", &[("le", le)]);
     assert_eq!(took("0.25").as_deref(), Some("0"));
-    assert_eq!(took("0.5").as_deref(), Some("1"));
+    assert_eq!(took("1.0").as_deref(), Some("1"));
     assert_eq!(took("+Inf").as_deref(), Some("1"));
     assert_eq!(
         value("regcred_probe_duration_seconds_sum", &[]).as_deref(),

@@ -179,6 +179,7 @@ pub(crate) fn quick() -> Cadence {
     Cadence {
         backoff: Duration::from_millis(5)..=Duration::from_millis(50),
         at_once: Duration::from_millis(100),
+        events_pause: Duration::from_millis(50),
         ..Cadence::default()
     }
 }
@@ -239,7 +240,7 @@ async fn what_is_there_is_listed_and_what_comes_is_watched() {
     assert_eq!(rig.names(Resource::Pods), ["a/web"]);
 
     server
-        .until("five watches", |s| {
+        .until("all watches", |s| {
             s.open_watches(Served::Secrets) == 2 && s.open_watches(Served::Pods) == 1
         })
         .await;
@@ -253,7 +254,7 @@ async fn what_is_there_is_listed_and_what_comes_is_watched() {
             .build(),
     );
     rig.until_names(Resource::Pods, &[]).await;
-    for resource in &Resource::ALL[..5] {
+    for resource in &Resource::ALL[..6] {
         let health = rig.health(*resource);
         assert!(health.up && health.listed && health.restarts.is_empty());
     }
@@ -284,7 +285,8 @@ async fn names_are_listed_before_what_names_them() {
             Served::ServiceAccounts,
             Served::Secrets,
             Served::Secrets,
-            Served::Pods
+            Served::Pods,
+            Served::Events
         ]
     );
     // Each list has one item, and its pause.
@@ -331,7 +333,7 @@ async fn both_kinds_of_410_mean_list_again() {
         let server = small_cluster().await;
         let id = server.inject(fault(Served::Secrets).times(2));
         let rig = rig(&server).await;
-        rig.until("both lists again", |rig| rig.lists() == 7).await;
+        rig.until("both lists again", |rig| rig.lists() == 8).await;
         assert_eq!(server.struck(id), 2);
         assert_eq!(rig.errors(SECRETS, WatchError::Gone), 1);
         server
@@ -341,7 +343,7 @@ async fn both_kinds_of_410_mean_list_again() {
 
         // An open stream may expire too.
         server.expire_watches(Served::Secrets);
-        rig.until("both lists once more", |rig| rig.lists() == 9)
+        rig.until("both lists once more", |rig| rig.lists() == 10)
             .await;
         server.apply(secret("a", "two"));
         rig.until_names(SECRETS, &["a/one", "a/two"]).await;
@@ -471,7 +473,7 @@ async fn a_restart_of_the_server_shows_and_passes() {
     rig.until_ready().await;
     server.stop().await;
     rig.until("down", |rig| {
-        Resource::ALL[..5].iter().all(|r| !rig.health(*r).up)
+        Resource::ALL[..6].iter().all(|r| !rig.health(*r).up)
     })
     .await;
     assert_eq!(rig.names(SECRETS), ["a/one"], "what is known stays known");
@@ -480,7 +482,7 @@ async fn a_restart_of_the_server_shows_and_passes() {
     server.start_again().await;
     rig.until_names(SECRETS, &["a/one", "a/two"]).await;
     rig.until("up", |rig| {
-        Resource::ALL[..5].iter().all(|r| rig.health(*r).up)
+        Resource::ALL[..6].iter().all(|r| rig.health(*r).up)
     })
     .await;
     assert_eq!(server.count(Verb::List, Served::Secrets), 2, "resumed");

@@ -1,3 +1,5 @@
+//! The state machine, fed with what watches bring.
+
 use super::*;
 use crate::domain::cluster::{ContainerSeen, ObjectName};
 

@@ -259,6 +259,7 @@ impl Cluster {
                 let standing = verdicts.registry(registry);
                 RegistryRow {
                     registry: registry.clone(),
+                    in_use: self.groups.uses_registry(registry),
                     up: standing.up,
                     is_vantage_blind: self.vantage(registry, verdicts, now),
                     is_budget_exhausted: exhausted.contains(registry),

@@ -17,7 +17,7 @@ use super::objects::{Objects, Sink};
 use super::pace::{Backoff, Cadence};
 use super::scope::{self, Scope, escaped};
 use crate::config::ClusterSource;
-use crate::domain::cluster::{Change, Watch};
+use crate::domain::cluster::{Change, Resource, Watch};
 use crate::kubernetes::client::{self, Reason, Refusal};
 use crate::kubernetes::decode::{self, Items, NoList, Wanted};
 use crate::state::Shared;
@@ -139,7 +139,9 @@ pub async fn list_once(
     let (scope, wanted) = (Arc::new(Scope::of(source)), Arc::new(wanted));
     let mut failed = BTreeMap::new();
     let mut unreachable = None;
-    for watch in scope::watches(source) {
+    // Events tell of attempts, which only somebody who stays can count.
+    let watches = scope::watches(source).into_iter();
+    for watch in watches.filter(|watch| watch.resource != Resource::Events) {
         shared.update(|state| state.watches.expect(watch.clone()));
         let mut objects = Objects::new(watch.clone(), &scope, &wanted, shared, sink);
         let outcome = match unreachable {

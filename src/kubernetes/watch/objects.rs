@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use super::scope::{self, Scope};
 use super::told::Told;
+use crate::domain::attempts::is_of_a_failed_pull;
 use crate::domain::cluster::{self, Change, ObjectName, Resource, Uid, Watch};
 use crate::kubernetes::decode::{self, Broken, Decoded, EventKind, Line, Piece, Place, Wanted};
 use crate::state::Shared;
@@ -55,6 +56,11 @@ pub(super) struct Objects {
 type Decode = fn(&[u8], Place, &Watch, &Wanted) -> Result<Decoded<Option<Change>>, Broken>;
 
 impl Objects {
+    /// They are Events, which the API server reads from etcd for each watch.
+    pub(super) fn are_events(&self) -> bool {
+        self.watch.resource == Resource::Events
+    }
+
     /// What is read is secret, the bytes of the answers with it.
     pub(super) fn are_secrets(&self) -> bool {
         matches!(
@@ -285,6 +291,9 @@ fn change(
             .map(|seen| Some(Change::NamespaceApplied(to(), seen))),
         Resource::ServiceAccounts => decode::service_account(json, place, wanted)?
             .map(|seen| Some(Change::ServiceAccountApplied(to(), seen))),
+        // Of the many Events that a selector cannot tell from those of a pull nothing is kept.
+        Resource::Events => decode::event(json, place)?
+            .map(|seen| is_of_a_failed_pull(&seen).then(|| Change::EventApplied(to(), seen))),
         _ => decode::pod(json, place)?.map(|seen| Some(Change::PodApplied(to(), seen))),
     })
 }

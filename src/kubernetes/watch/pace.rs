@@ -17,6 +17,12 @@ pub struct Cadence {
     /// A stream that brought a Secret is begun anew within this: the buffers of its connection hold
     /// what they read until they are freed, and a deleted password is to be gone.
     pub renew: Duration,
+    /// `timeoutSeconds` of a watch of Events. They are not in the API server's watch cache, so that
+    /// they have no bookmarks, and each of their watches that is resumed after a compaction (five
+    /// minutes) is answered with 410 and needs a list: an hour is a list an hour.
+    pub events_watch: Duration,
+    /// From one list of Events to the next, whatever happens.
+    pub events_pause: Duration,
     /// Two watches in a row that end within this mean that something is wrong: list again.
     pub at_once: Duration,
 }
@@ -30,6 +36,8 @@ impl Default for Cadence {
             backoff: Duration::from_millis(800)..=Duration::from_secs(30),
             lived: Duration::from_secs(10),
             renew: Duration::from_secs(15),
+            events_watch: Duration::from_secs(60 * 60),
+            events_pause: Duration::from_secs(60),
             at_once: Duration::from_secs(1),
         }
     }

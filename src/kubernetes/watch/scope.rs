@@ -6,18 +6,20 @@ use crate::config::ClusterSource;
 use crate::domain::cluster::{Resource, Watch};
 use crate::domain::docker_config::SecretKind;
 
-/// kube speaks HTTP/1.1 only, so that each watch is a connection: 20 namespaces are 100 of them.
+/// kube speaks HTTP/1.1 only, so that each watch is a connection: 20 namespaces are 120 of them.
 /// Above, the cluster is watched whole and the rest dropped on arrival.
 const NAMESPACES_MOST: usize = 20;
 
 /// The kinds of the cluster, in the order in which they are first listed: what a pod names should
 /// be known before the pod.
-const ORDER: [Resource; 5] = [
+const ORDER: [Resource; 6] = [
     Resource::Namespaces,
     Resource::ServiceAccounts,
     Resource::DockerConfigJsonSecrets,
     Resource::DockerCfgSecrets,
     Resource::Pods,
+    // Of Pods that are known by then.
+    Resource::Events,
 ];
 
 /// The watches of a cluster, in the order of their first lists.
@@ -117,6 +119,11 @@ impl Scope {
                 "status.phase!=Succeeded".to_owned(),
                 "status.phase!=Failed".to_owned(),
             ],
+            Resource::Events => vec![
+                "involvedObject.kind=Pod".to_owned(),
+                "type=Warning".to_owned(),
+                "reason=Failed".to_owned(),
+            ],
             Resource::Namespaces => watch
                 .namespace
                 .iter()
@@ -187,6 +194,11 @@ mod tests {
             "/api/v1/pods?fieldSelector=status.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed\
              %2Cmetadata.namespace%21%3Dkube-system%2Cmetadata.namespace%21%3Dx&"
         );
+        assert_eq!(
+            path(Resource::Events),
+            "/api/v1/events?fieldSelector=involvedObject.kind%3DPod%2Ctype%3DWarning%2Creason%3DFailed\
+             %2Cmetadata.namespace%21%3Dkube-system%2Cmetadata.namespace%21%3Dx&"
+        );
         assert_eq!(path(Resource::Namespaces), "/api/v1/namespaces?");
         assert!(!scope.keeps("kube-system"));
         assert!(scope.keeps("default"));
@@ -196,9 +208,10 @@ mod tests {
     fn some_namespaces_have_watches_of_their_own() {
         let source = source(&["b", "a", "b", "x"], &["x"]);
         let all = watches(&source);
-        assert_eq!(all.len(), 10);
+        assert_eq!(all.len(), 12);
         assert_eq!(all[0], watch(Resource::Namespaces, Some("a")));
         assert_eq!(all[9], watch(Resource::Pods, Some("b")));
+        assert_eq!(all[11], watch(Resource::Events, Some("b")));
         let scope = Scope::of(&source);
         assert_eq!(
             scope.path(&all[0]),
@@ -215,9 +228,9 @@ mod tests {
     fn many_namespaces_are_taken_from_the_whole_cluster() {
         let names: Vec<String> = (0..21).map(|n| format!("n{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert_eq!(watches(&source(&names[..20], &[])).len(), 100);
+        assert_eq!(watches(&source(&names[..20], &[])).len(), 120);
         let all = watches(&source(&names, &[]));
-        assert_eq!(all.len(), 5);
+        assert_eq!(all.len(), 6);
         assert!(all.iter().all(|watch| watch.namespace.is_none()));
         let scope = Scope::of(&source(&names, &[]));
         assert!(scope.keeps("n20") && !scope.keeps("other"));

@@ -5,6 +5,7 @@
 //!
 //! - [`api_server`]: list, watch, Table, writes with conflicts; faults by resource and verb.
 //! - [`registry`]: Basic and Bearer registries, the habits of well-known ones, scripted answers.
+//! - [`kubelet`]: what kubelets write of a pull that failed.
 //! - [`objects`]: Secrets, Pods and the rest as JSON, and what stands inside a pull secret.
 //! - [`tls`]: a private certification authority and the certificates a registry may show.
 //!
@@ -17,6 +18,7 @@ use tokio::time::{self, Instant};
 pub mod api_server;
 mod clock;
 mod http;
+pub mod kubelet;
 mod listener;
 pub mod objects;
 pub mod registry;
