@@ -4,12 +4,14 @@
 mod dates;
 mod faults;
 mod logins;
+mod pulls;
 mod quotas;
 mod repositories;
 mod roads;
 mod wiring;
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use regcred_stand_ins::api_server::ApiServer;
@@ -17,6 +19,7 @@ use regcred_stand_ins::objects::{pod, pull_secret};
 use regcred_stand_ins::registry::{Behaviour, Registry};
 use regcred_stand_ins::scrape::Page;
 use serde_json::Value;
+use tokio::task::JoinHandle;
 
 /// One thing that can be wrong, or right, with a pull secret.
 pub(crate) struct Case {
@@ -68,20 +71,31 @@ impl fmt::Display for Expected {
 /// Everything that must stay alive while the demo runs.
 pub(crate) struct World {
     /// The API server stand-in.
-    pub(crate) api: ApiServer,
+    pub(crate) api: Arc<ApiServer>,
     /// Registries, kept alive.
     pub(crate) registries: Vec<Registry>,
     /// The cases, in the order in which they are worth a look.
     pub(crate) cases: Vec<Case>,
+    /// The kubelet of the Pod that comes and goes.
+    kubelet: Option<JoinHandle<()>>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(kubelet) = &self.kubelet {
+            kubelet.abort();
+        }
+    }
 }
 
 /// Builds a world around `now`.
 pub(crate) async fn world(now: DateTime<Utc>) -> World {
     let now = now.trunc_subsecs(0);
     let mut builder = Builder {
-        api: ApiServer::start().await,
+        api: Arc::new(ApiServer::start().await),
         registries: Vec::new(),
         cases: Vec::new(),
+        kubelet: None,
         now,
     };
     builder.logins().await;
@@ -90,18 +104,21 @@ pub(crate) async fn world(now: DateTime<Utc>) -> World {
     builder.quotas().await;
     builder.roads().await;
     builder.faults().await;
+    builder.pulls().await;
     builder.wiring().await;
     World {
         api: builder.api,
         registries: builder.registries,
         cases: builder.cases,
+        kubelet: builder.kubelet,
     }
 }
 
 struct Builder {
-    api: ApiServer,
+    api: Arc<ApiServer>,
     registries: Vec<Registry>,
     cases: Vec<Case>,
+    kubelet: Option<JoinHandle<()>>,
     now: DateTime<Utc>,
 }
 

@@ -55,7 +55,7 @@ async fn the_binary_runs_with_the_rights_and_arguments_that_the_chart_gives() {
     .await;
     exporter.ready().await;
     let may_all = |page: &Page| {
-        ["namespaces", "pods", "secrets", "serviceaccounts"]
+        ["namespaces", "pods", "secrets", "serviceaccounts", "events"]
             .iter()
             .all(|resource| {
                 let labels = [("resource", *resource)];

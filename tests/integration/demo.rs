@@ -55,7 +55,7 @@ async fn every_case_shows_what_it_must() {
     let demo = settled(&[]).await;
     assert_eq!(demo.page.duplicates(), [""; 0]);
     assert_eq!(demo.exporter.status("/readyz").await, 200);
-    for resource in ["namespaces", "pods", "secrets", "serviceaccounts"] {
+    for resource in ["namespaces", "pods", "secrets", "serviceaccounts", "events"] {
         let up = demo
             .page
             .value("regcred_watch_up", &[("resource", resource)]);
@@ -65,7 +65,7 @@ async fn every_case_shows_what_it_must() {
         .page
         .value("regcred_objects", &[("resource", "secrets")]);
     assert!(
-        secrets >= Some(demo.world.cases.len() as f64 - 3.0),
+        secrets >= Some(demo.world.cases.len() as f64 - 16.0),
         "{secrets:?} for {} cases",
         demo.world.cases.len()
     );

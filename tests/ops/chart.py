@@ -29,7 +29,7 @@ COPIES = {
     "files/regcred.rules.yaml": ROOT / "alerts" / "regcred.rules.yaml",
     "files/pull-credentials.json": ROOT / "dashboards" / "pull-credentials.json",
 }
-READABLE = {"secrets", "pods", "serviceaccounts", "namespaces"}
+READABLE = {"secrets", "pods", "serviceaccounts", "events", "namespaces"}
 complaints = []
 checked = 0
 

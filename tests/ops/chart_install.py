@@ -30,7 +30,7 @@ import yaml
 CHART = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "helm" / "regcred-exporter"
 NAMESPACE, RELEASE = "regcred-chart-test", "regcred-exporter"
 OTHERS = ("regcred-chart-shop", "regcred-chart-web")
-READS = ("secrets", "pods", "serviceaccounts")
+READS = ("secrets", "pods", "serviceaccounts", "events")
 FORBIDDEN = ("get", "create", "update", "patch", "delete", "deletecollection")
 failed = 0
 
@@ -152,7 +152,7 @@ def cluster_wide(api, config):
         claim(f"may list and watch {resource}", allowed == ["list", "watch"])
         allowed = [verb for verb in FORBIDDEN if api.may(account(), verb, resource)]
         claim(f"may do nothing else to {resource}: {allowed}", not allowed)
-    for resource in ("configmaps", "nodes", "events", "pods/exec", "pods/log", "serviceaccounts/token"):
+    for resource in ("configmaps", "nodes", "pods/exec", "pods/log", "serviceaccounts/token"):
         allowed = [verb for verb in ("list", "watch", *FORBIDDEN) if api.may(account(), verb, resource)]
         claim(f"has nothing to do with {resource}: {allowed}", not allowed)
 

@@ -50,10 +50,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 {{- end }}
 
-{{- /* What the exporter reads: secrets of the two pull-secret types, by selector, and who names them. */ -}}
+{{- /* What the exporter reads: secrets of the two pull-secret types, by selector, and who names them; and what kubelets say of pulls that fail. */ -}}
 {{- define "regcred.rules" -}}
 - apiGroups: [""]
-  resources: [secrets, pods, serviceaccounts]
+  resources: [secrets, pods, serviceaccounts, events]
   verbs: [list, watch]
 {{- end }}
 
