@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::config::{ClusterSource, Settings, Source};
-use crate::domain::cluster::{Change, Cluster};
+use crate::domain::cluster::{Change, Cluster, ObjectName};
 use crate::domain::expiry::Sources;
 use crate::domain::watches::WatchError;
 use crate::files::{self, Files, Pass, Why};
@@ -291,15 +291,20 @@ impl Intake {
     /// Counters move inside the update, so that no queue can lose what they count.
     fn apply(&self, changes: Vec<Change>) {
         let now = self.clock.now();
+        let mut set_aside = Vec::new();
         let is_news = self.shared.update(|state| {
             for change in changes {
-                let happened = state.take(change, now);
-                happened
-                    .iter()
-                    .for_each(|happening| self.metrics.pull.happened(happening));
+                let taken = state.take(change, now);
+                let happened = taken.happened.iter();
+                happened.for_each(|happening| self.metrics.pull.happened(happening));
+                set_aside.extend(taken.set_aside);
             }
             state.cluster.has_changes()
         });
+        for ObjectName { namespace, name } in set_aside {
+            self.metrics.panics.caught(Task::Decode);
+            warn!(namespace, name, "Object set aside: internal fault");
+        }
         if is_news {
             self.wake.notify_one();
         }

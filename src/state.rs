@@ -4,12 +4,13 @@
 //! no logging inside. A panic inside one does not lock the others out.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 
 use crate::domain::attempts::{Attempts, Happening};
-use crate::domain::cluster::{Change, Cluster, Mark, Resource};
+use crate::domain::cluster::{Change, Cluster, Mark, ObjectName, Reading, Resource};
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{Listed, Unsorted};
 use crate::domain::verdict::Verdicts;
@@ -55,17 +56,40 @@ impl State {
         }
     }
 
-    /// Takes in one change; returns what came to light by it, for whoever counts.
-    pub fn take(&mut self, change: Change, now: DateTime<Utc>) -> Vec<Happening> {
+    /// Takes in one change; returns what came to light by it, for whoever counts. An object whose
+    /// reading panics is set aside, and what it was before with it: the others are none of its.
+    pub fn take(&mut self, change: Change, now: DateTime<Utc>) -> Taken {
+        self.take_by(change, now, Cluster::read)
+    }
+
+    fn take_by(
+        &mut self,
+        change: Change,
+        now: DateTime<Utc>,
+        read: impl FnOnce(&Cluster, Change) -> Reading,
+    ) -> Taken {
         let Self {
             cluster, attempts, ..
         } = self;
+        let (object, removal) = change.brought().unzip();
         let is_ignored = |namespace: &str, account: &str| {
             cluster.mark_of(namespace, account) == Some(Mark::Ignored)
         };
-        let happened = attempts.observe(&change, now, is_ignored);
-        cluster.apply(change);
-        happened
+        // Attempts are kept by Pod, so that one whose message panics is wrong about itself at most.
+        let observe = AssertUnwindSafe(|| attempts.observe(&change, now, is_ignored));
+        let happened = catch_unwind(observe).ok();
+        // Only looks at the graph, so that there is nothing half done.
+        let reading = catch_unwind(AssertUnwindSafe(|| read(cluster, change))).ok();
+        let has_panicked = happened.is_none() || reading.is_none();
+        match (reading, removal) {
+            (Some(reading), _) => cluster.take(reading),
+            (None, Some(removal)) => cluster.apply(removal),
+            (None, None) => {}
+        }
+        Taken {
+            happened: happened.unwrap_or_default(),
+            set_aside: has_panicked.then(|| object.unwrap_or_default()),
+        }
     }
 
     /// Keeps, of these namespaces, those that are not there any more. While we do not see namespaces,
@@ -90,8 +114,60 @@ impl State {
     }
 }
 
+/// What came of a change.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What counters move by.
+    pub happened: Vec<Happening>,
+    /// The object whose reading panicked.
+    pub set_aside: Option<ObjectName>,
+}
+
 impl From<State> for Shared {
     fn from(state: State) -> Self {
         Self(Arc::new(RwLock::new(state)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cluster::{ContainerSeen, PodSeen, Uid, Watch};
+
+    fn pod(uid: u128, image: &str) -> Change {
+        let watch = Watch {
+            resource: Resource::Pods,
+            namespace: None,
+        };
+        let seen = PodSeen {
+            uid: Uid(uid),
+            object: ObjectName {
+                namespace: "shop".to_owned(),
+                name: format!("web-{uid}"),
+            },
+            containers: vec![ContainerSeen {
+                image: image.to_owned(),
+                ..ContainerSeen::default()
+            }],
+            ..PodSeen::default()
+        };
+        Change::PodApplied(watch, seen)
+    }
+
+    #[test]
+    fn an_object_whose_reading_panics_is_set_aside_with_what_it_was_and_comes_back() {
+        let (mut state, now) = (State::default(), DateTime::UNIX_EPOCH);
+        let pods = |state: &State| state.rows(now).in_order().objects["pods"];
+        for uid in [1, 2] {
+            let taken = state.take(pod(uid, "r.example/app:1"), now);
+            assert_eq!(taken.set_aside, None);
+        }
+        let read = |_: &Cluster, _| panic!("S3CRET");
+        let taken = state.take_by(pod(1, "r.example/app:2"), now, read);
+        assert_eq!(taken.set_aside.unwrap().name, "web-1");
+        assert_eq!(pods(&state), 1);
+        state.take(pod(3, "r.example/app:1"), now);
+        state.take(pod(1, "r.example/app:3"), now);
+        assert_eq!(pods(&state), 3);
     }
 }

@@ -29,7 +29,7 @@ mod tests;
 mod vantage;
 mod wiring;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -43,13 +43,13 @@ pub use pulls::Pull;
 use super::credential::{Credential, Credentials};
 use super::exchange::Manifest;
 use super::expiry::{Expiry, Sources};
-use super::image::Registry;
+use super::image::{Reference, Registry};
 use super::name::Names;
 use claims::Claims;
 use departed::Departed;
 use groups::Groups;
 use pulls::Progress;
-use secrets::Secret;
+use secrets::{Contents, Secret};
 use wiring::Wiring;
 
 /// Namespace and name, interned.
@@ -74,6 +74,18 @@ pub struct Cluster {
     wiring: Wiring,
     credentials: Credentials,
     groups: Groups,
+}
+
+/// One change with whatever is to be read in it read.
+#[derive(Debug)]
+#[must_use = "nothing is taken in yet"]
+pub struct Reading(Read);
+
+#[derive(Debug)]
+enum Read {
+    Secret(Watch, Uid, ObjectName, Contents),
+    Pod(Watch, Box<PodSeen>, BTreeSet<Reference>),
+    Plain(Change),
 }
 
 /// Which list of which watch brought or confirmed a record.
@@ -164,14 +176,44 @@ impl Cluster {
 
     /// Takes in one change.
     pub fn apply(&mut self, change: Change) {
+        let reading = self.read(change);
+        self.take(reading);
+    }
+
+    /// Reads what somebody wrote into an object. Nothing of the graph is touched, so that whatever goes
+    /// wrong here goes wrong with this object alone.
+    pub fn read(&self, change: Change) -> Reading {
+        Reading(match change {
+            Change::SecretApplied(watch, seen) => {
+                let (uid, object) = (seen.uid, seen.object.clone());
+                Read::Secret(watch, uid, object, Contents::of(seen, &self.sources))
+            }
+            Change::PodApplied(watch, seen) => {
+                let images = claims::images(&seen);
+                Read::Pod(watch, Box::new(seen), images)
+            }
+            change => Read::Plain(change),
+        })
+    }
+
+    /// Takes in what was read.
+    pub fn take(&mut self, Reading(read): Reading) {
+        match read {
+            Read::Secret(watch, uid, object, contents) => {
+                self.apply_secret(&watch, uid, &object, contents);
+            }
+            Read::Pod(watch, seen, images) => self.apply_pod(&watch, &seen, images),
+            Read::Plain(change) => self.apply_plain(change),
+        }
+    }
+
+    fn apply_plain(&mut self, change: Change) {
         match change {
             Change::ListStarted(watch) => self.epochs.begin(watch),
             Change::ListFinished(watch) => self.sweep(&watch),
-            Change::PodApplied(watch, pod) => self.apply_pod(&watch, &pod),
             Change::PodDeleted(uid) => self.delete_pod(uid),
-            // It tells of attempts, which are no part of the graph.
-            Change::EventApplied(..) => {}
-            Change::SecretApplied(watch, secret) => self.apply_secret(&watch, secret),
+            // They are read apart; Events tell of attempts, which are no part of the graph.
+            Change::PodApplied(..) | Change::SecretApplied(..) | Change::EventApplied(..) => {}
             Change::SecretDeleted(uid, object) => self.delete_secret(uid, &object),
             Change::ServiceAccountApplied(watch, account) => {
                 self.apply_service_account(&watch, &account);

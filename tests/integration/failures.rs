@@ -54,7 +54,7 @@ impl Rig {
         let sink = Sink::new(move |changes: Vec<Change>| {
             let mut total = total.lock().unwrap();
             let take = |change| state.update(|state| state.take(change, clock.now()));
-            for happening in changes.into_iter().flat_map(take) {
+            for happening in changes.into_iter().flat_map(|change| take(change).happened) {
                 if let Happening::Failed { attempts, .. } = happening {
                     *total += attempts;
                 }

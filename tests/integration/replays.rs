@@ -108,7 +108,7 @@ impl Replay {
     }
 
     fn take(&mut self, change: Change) {
-        for happening in self.state.take(change, self.now) {
+        for happening in self.state.take(change, self.now).happened {
             match happening {
                 Happening::Failed {
                     registry,

@@ -1,28 +1,29 @@
 //! One change taken in: an object put in the place of what it was, or removed, and everything that
 //! hangs on it looked at again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::claims::{Claim, ShapeId};
 use super::groups::Groups;
 use super::mark::Mark;
 use super::pulls::Progress;
-use super::secrets::{self, Secret};
+use super::secrets::{self, Contents, Secret};
 use super::wiring::{By, Wiring};
 use super::{
     Cluster, Created, Named, Namespace, NamespaceSeen, ObjectName, Pod, PodSeen, Record, Resource,
-    SecretSeen, ServiceAccount, ServiceAccountSeen, Uid, Watch,
+    ServiceAccount, ServiceAccountSeen, Uid, Watch,
 };
+use crate::domain::image::Reference;
 
 impl Cluster {
-    pub(super) fn apply_pod(&mut self, watch: &Watch, pod: &PodSeen) {
+    pub(super) fn apply_pod(&mut self, watch: &Watch, pod: &PodSeen, images: BTreeSet<Reference>) {
         let record = self.record(watch, pod.uid);
         let namespace = self.names.intern(&pod.object.namespace);
         let mark = self.mark_of_account(&namespace, &pod.service_account);
         let (secrets, groups) = (&self.secrets, &mut self.groups);
         let names = &mut self.names;
-        let shape = self.claims.acquire(pod, mark, names, |claim| {
+        let shape = self.claims.acquire(pod, images, mark, names, |claim| {
             link(claim, secrets, groups, pod.created);
         });
         let progress = self.progress_of(pod, shape);
@@ -158,25 +159,23 @@ impl Cluster {
         }
     }
 
-    pub(super) fn apply_secret(&mut self, watch: &Watch, seen: SecretSeen) {
-        let record = self.record(watch, seen.uid);
-        let name = self.named(&seen.object);
+    pub(super) fn apply_secret(
+        &mut self,
+        watch: &Watch,
+        uid: Uid,
+        object: &ObjectName,
+        contents: Contents,
+    ) {
+        let record = self.record(watch, uid);
+        let name = self.named(object);
         if let Some(held) = self.secrets.get(&name)
-            && held.succeeds(&record, seen.created)
+            && held.succeeds(&record, contents.created)
         {
             return;
         }
-        let own = Mark::of_secret(seen.kind, &seen.annotations);
-        let mark = self.mark_of_secret(&name, own);
-        let secret = Secret::read(
-            record,
-            &name,
-            mark,
-            seen,
-            &self.sources,
-            &mut self.names,
-            &mut self.credentials,
-        );
+        let mark = self.mark_of_secret(&name, contents.own);
+        let (names, credentials) = (&mut self.names, &mut self.credentials);
+        let secret = Secret::holding(contents, record, &name, mark, names, credentials);
         if let Some(held) = self.secrets.get(&name)
             && held.holds_the_same(&secret)
         {

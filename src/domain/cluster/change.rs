@@ -95,6 +95,41 @@ pub enum Change {
     NameLookedUp(ObjectName, Option<String>),
 }
 
+impl Change {
+    /// The object that it brings, and the change that takes it away again; `None` where it brings none.
+    pub fn brought(&self) -> Option<(ObjectName, Self)> {
+        match self {
+            Self::PodApplied(_, seen) => Some((seen.object.clone(), Self::PodDeleted(seen.uid))),
+            Self::SecretApplied(_, seen) => {
+                let object = seen.object.clone();
+                Some((object.clone(), Self::SecretDeleted(seen.uid, object)))
+            }
+            Self::ServiceAccountApplied(_, seen) => {
+                let object = seen.object.clone();
+                Some((
+                    object.clone(),
+                    Self::ServiceAccountDeleted(seen.uid, object),
+                ))
+            }
+            Self::NamespaceApplied(_, seen) => {
+                let object = ObjectName {
+                    namespace: String::new(),
+                    name: seen.name.clone(),
+                };
+                Some((object, Self::NamespaceDeleted(seen.uid, seen.name.clone())))
+            }
+            Self::ListStarted(_)
+            | Self::ListFinished(_)
+            | Self::PodDeleted(_)
+            | Self::EventApplied(..)
+            | Self::SecretDeleted(..)
+            | Self::ServiceAccountDeleted(..)
+            | Self::NamespaceDeleted(..)
+            | Self::NameLookedUp(..) => None,
+        }
+    }
+}
+
 /// Namespace and name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectName {

@@ -72,11 +72,12 @@ impl Claims {
     pub(super) fn acquire(
         &mut self,
         pod: &PodSeen,
+        images: BTreeSet<Reference>,
         mark: Option<Mark>,
         names: &mut Names,
         mut link: impl FnMut(&mut Claim),
     ) -> ShapeId {
-        let key = shape_key(pod, names);
+        let key = shape_key(pod, images, names);
         if let Some(&id) = self.shape_of.get(&key) {
             if let Some(shape) = self.shapes.get_mut(id) {
                 shape.pods += 1;
@@ -266,26 +267,26 @@ impl Claims {
     }
 }
 
+/// The images that a pod needs to have pulled, each once, but for those whose name is none.
+pub(super) fn images(pod: &PodSeen) -> BTreeSet<Reference> {
+    let containers = pod.containers.iter();
+    let volumes = pod.image_volumes.iter();
+    containers
+        .map(|container| (&container.image, container.pull_policy))
+        .chain(volumes.map(|volume| (&volume.image, volume.pull_policy)))
+        .filter(|(_, policy)| *policy != PullPolicy::Never)
+        .filter_map(|(image, _)| Reference::parse(image).ok())
+        .collect()
+}
+
 /// A mirror pod stands for a static one, which cannot name API objects: the kubelet pulls it with
 /// the node's credentials, whatever the mirror says.
-fn shape_key(pod: &PodSeen, names: &mut Names) -> ShapeKey {
+fn shape_key(pod: &PodSeen, images: BTreeSet<Reference>, names: &mut Names) -> ShapeKey {
     let secrets = if pod.mirror {
         &[][..]
     } else {
         &pod.pull_secrets
     };
-    let images: BTreeSet<Reference> = pod
-        .containers
-        .iter()
-        .map(|container| (&container.image, container.pull_policy))
-        .chain(
-            pod.image_volumes
-                .iter()
-                .map(|volume| (&volume.image, volume.pull_policy)),
-        )
-        .filter(|(_, policy)| *policy != PullPolicy::Never)
-        .filter_map(|(image, _)| Reference::parse(image).ok())
-        .collect();
     ShapeKey {
         namespace: names.intern(&pod.object.namespace),
         service_account: names.intern(&pod.service_account),

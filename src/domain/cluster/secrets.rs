@@ -10,7 +10,7 @@ use super::groups::{Group, Groups};
 use super::holder::{Candidate, Holder};
 use super::mark::Mark;
 use super::{Created, Named, Record, SecretSeen};
-use crate::domain::credential::{CredentialId, Credentials};
+use crate::domain::credential::{Credential, CredentialId, Credentials};
 use crate::domain::docker_config::{Effect, FaultSet};
 use crate::domain::expiry::{self, CredentialKind, Declared, Expiry, Sources};
 use crate::domain::image::Registry;
@@ -45,53 +45,89 @@ pub(super) struct Entry {
     pub(super) holder: Arc<Holder>,
 }
 
-impl Secret {
-    /// Interns what the docker config holds.
-    pub(super) fn read(
-        record: Record,
-        name: &Named,
-        mark: Option<Mark>,
-        seen: SecretSeen,
-        sources: &Sources,
-        names: &mut Names,
-        credentials: &mut Credentials,
-    ) -> Self {
+/// What a Secret says, read whole before anything of the graph is touched: a tenant wrote it, and
+/// whatever goes wrong in reading it must leave the graph as it was.
+#[derive(Debug)]
+pub(crate) struct Contents {
+    pub(super) own: Option<Mark>,
+    pub(super) created: Created,
+    entries: Vec<Content>,
+    faults: FaultSet,
+    changed: Option<DateTime<Utc>>,
+    poisons_all: bool,
+}
+
+#[derive(Debug)]
+struct Content {
+    key: Key,
+    credential: Credential,
+    kind: CredentialKind,
+    expiry: Expiry,
+}
+
+impl Contents {
+    /// Reads a Secret.
+    pub(super) fn of(seen: SecretSeen, sources: &Sources) -> Self {
         let parsed = seen.docker_config;
         let (poisons_all, faults) = (parsed.poisons_all(), parsed.fault_set());
         let declared = Declared {
             annotations: &seen.annotations,
             data: &seen.expiry_data,
         };
-        let mut entries = Vec::with_capacity(parsed.entries.len());
-        for entry in parsed.entries {
+        let entries = parsed.entries.into_iter().filter_map(|entry| {
             // What is never sent, or to nobody, is a fault and no credential.
-            let Some(key) = entry.key.filter(|_| is_sent(entry.faults)) else {
-                continue;
-            };
-            entries.push(Entry {
-                registry: key.registry(),
+            let key = entry.key.filter(|_| is_sent(entry.faults))?;
+            Some(Content {
+                key,
                 kind: expiry::kind(&entry.credential),
                 expiry: Expiry::of(&entry.credential, &declared, sources),
-                holder: Arc::new(Holder {
-                    mark,
-                    created: seen.created,
-                    namespace: name.namespace.clone(),
-                    name: name.name.clone(),
-                    key: names.intern(key.as_str()),
-                }),
-                credential: credentials.intern(entry.credential),
-                key,
-            });
-        }
+                credential: entry.credential,
+            })
+        });
         Self {
-            record,
             own: Mark::of_secret(seen.kind, &seen.annotations),
-            mark,
-            entries: entries.into(),
+            created: seen.created,
+            entries: entries.collect(),
             faults,
             changed: seen.changed.map(|(at, _)| at).or(seen.created),
-            created: seen.created,
             poisons_all,
+        }
+    }
+}
+
+impl Secret {
+    /// Interns what it holds.
+    pub(super) fn holding(
+        contents: Contents,
+        record: Record,
+        name: &Named,
+        mark: Option<Mark>,
+        names: &mut Names,
+        credentials: &mut Credentials,
+    ) -> Self {
+        let entries = contents.entries.into_iter().map(|content| Entry {
+            registry: content.key.registry(),
+            kind: content.kind,
+            expiry: content.expiry,
+            holder: Arc::new(Holder {
+                mark,
+                created: contents.created,
+                namespace: name.namespace.clone(),
+                name: name.name.clone(),
+                key: names.intern(content.key.as_str()),
+            }),
+            credential: credentials.intern(content.credential),
+            key: content.key,
+        });
+        Self {
+            record,
+            own: contents.own,
+            mark,
+            entries: entries.collect(),
+            faults: contents.faults,
+            changed: contents.changed,
+            created: contents.created,
+            poisons_all: contents.poisons_all,
         }
     }
 
