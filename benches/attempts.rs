@@ -81,6 +81,10 @@ fn event_of(line: &[u8]) -> Change {
 /// A state that knows so many Pods, all of which wait.
 fn beside(pods: u128) -> State {
     let mut state = State::default();
+    for resource in [Resource::Pods, Resource::Events] {
+        state.take(Change::ListStarted(watch(resource)), begin());
+        state.take(Change::ListFinished(watch(resource)), begin());
+    }
     let lines = lines("22222222-2222-2222-2222-222222222222");
     for number in 0..pods {
         let Change::PodApplied(watch, mut seen) = pod_of(&lines.failed) else {

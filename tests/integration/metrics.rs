@@ -523,6 +523,69 @@ fn a_healthy_credential_stays_within_the_series_budget() {
     );
 }
 
+/// 5,000 Secrets with 60 credentials at 20 registries, in 200 namespaces, and Pods that all run.
+#[test]
+fn a_healthy_city_has_series_by_secret_credential_and_registry_and_none_by_namespace_or_pod() {
+    const SECRETS: usize = 5_000;
+    const CREDENTIALS: usize = 60;
+    const REGISTRIES: usize = 20;
+    let host = |number: usize| format!("r{}.example", number % REGISTRIES);
+    let look = move || {
+        let of = |number: usize| {
+            let owner = number % CREDENTIALS;
+            let row = credential(
+                &format!("n{}", number % 200),
+                &format!("pull-{number}"),
+                &host(owner),
+            );
+            CredentialRow {
+                credential: format!("n{owner}/pull-{owner}").into(),
+                ..row
+            }
+        };
+        let mut all = healthy();
+        all.rows.credentials = (0..SECRETS).map(of).collect();
+        let named = |number| secret(&format!("n{}", number % 200), &format!("pull-{number}"));
+        all.rows.secrets = (0..SECRETS).map(named).collect();
+        let of = |owner| group(&format!("n{owner}/pull-{owner}"), &host(owner));
+        all.rows.groups = (0..CREDENTIALS).map(of).collect();
+        all.rows.registries = (0..REGISTRIES)
+            .map(|number| registry(&host(number)))
+            .collect();
+        all
+    };
+    let metrics = metrics(look);
+    for number in 0..REGISTRIES {
+        let steps = Step::ALL.map(|step| asked(step, Ok(200)));
+        let outcomes = Step::ALL.map(|step| (step, Outcome::Ok));
+        metrics
+            .probe
+            .finished(&exchange(&host(number), steps.to_vec()), &outcomes);
+    }
+    let samples = samples(&metrics);
+    let with = |label: &str| {
+        let keys = samples.values.keys();
+        keys.filter(|(_, labels)| labels.contains_key(label))
+            .count()
+    };
+    let by_secret = with("secret_name");
+    let by_credential = with("credential") - SECRETS; // `credential_info` is the Secrets'
+    let by_registry = with("registry") - by_credential - (by_secret - SECRETS);
+    println!(
+        "{} series: {by_secret} by Secret ({} each), {by_credential} by credential ({} each), \
+         {by_registry} by registry ({} each), {} by namespace",
+        samples.values.len(),
+        by_secret / SECRETS,
+        by_credential / CREDENTIALS,
+        by_registry / REGISTRIES,
+        with("pod_namespace"),
+    );
+    assert!(by_secret <= 9 * SECRETS);
+    assert!(by_credential <= 12 * CREDENTIALS);
+    assert!(by_registry <= 65 * REGISTRIES);
+    assert_eq!((with("pod_namespace"), with("pod")), (0, 0));
+}
+
 #[test]
 fn credentials_over_the_cap_are_left_out_and_counted() {
     let look = || {
