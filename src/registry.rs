@@ -19,6 +19,7 @@ mod retry_after;
 mod signs;
 mod transport;
 mod trust;
+mod tunnel;
 
 pub use client::{Client, Request};
 pub use proxies::{InvalidProxy, Proxies};

@@ -33,8 +33,15 @@ pub(super) fn fault_of(error: &reqwest::Error, reached: Reached, route: Route) -
     }
 }
 
+/// The fault behind an error that is none of reqwest's and no time-out.
+pub(super) fn fault_behind(error: &(dyn Error + 'static)) -> NetworkFault {
+    by_cause(error)
+        .or_else(|| by_layer(error))
+        .unwrap_or(NetworkFault::Other)
+}
+
 /// What a type somewhere in the chain says beyond doubt.
-fn by_cause(error: &reqwest::Error) -> Option<NetworkFault> {
+fn by_cause(error: &(dyn Error + 'static)) -> Option<NetworkFault> {
     causes(error).find_map(|cause| {
         if let Some(unresolved) = cause.downcast_ref::<Unresolved>() {
             return Some(match *unresolved {
@@ -51,15 +58,17 @@ fn by_kind(error: &reqwest::Error, reached: Reached) -> NetworkFault {
     if error.is_timeout() {
         return timeout(error, reached);
     }
+    by_layer(error).unwrap_or(NetworkFault::Other)
+}
+
+fn by_layer(error: &(dyn Error + 'static)) -> Option<NetworkFault> {
     // the innermost knows best: a request is cancelled for a reason
     let hyper = causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>());
-    if let Some(fault) = hyper.filter_map(http_fault).last() {
-        return fault;
-    }
-    causes(error)
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .find_map(|io| io_fault(io.kind()))
-        .unwrap_or(NetworkFault::Other)
+    hyper.filter_map(http_fault).last().or_else(|| {
+        causes(error)
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .find_map(|io| io_fault(io.kind()))
+    })
 }
 
 fn http_fault(error: &hyper::Error) -> Option<NetworkFault> {

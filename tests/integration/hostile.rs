@@ -68,24 +68,26 @@ fn no_hostile_target_is_contacted_by_the_daemon() {
 fn no_hostile_target_is_contacted_through_a_proxy() {
     const NAME: &str = "hostile::no_hostile_target_is_contacted_through_a_proxy";
     namespace::inside(NAME, async {
-        let asked = rows::all().into_iter().filter(|row| row.proxied.is_some());
-        let world = World::start(asked.collect()).await;
+        let world = World::start(rows::all()).await;
         world.every_target_can_be_reached().await;
         let proxy = Proxy::start().await;
         let url = format!("http://{}", proxy.address());
         let table = world
             .check(&[("HTTPS_PROXY", &url), ("HTTP_PROXY", &url)])
             .await;
-        world.only_the_invited_were_contacted(|row| row.proxied.as_deref());
-        world.rows_say(&table, |row| row.proxied.as_deref());
-        // nor did it hear of others, where nobody can stand
-        let with_registry = world.rows.iter().filter(|row| row.registry.is_some());
-        let mut invited: BTreeSet<_> = with_registry.map(Row::endpoint).collect();
+        world.only_the_invited_were_contacted(|row| Some(&row.proxied));
+        world.rows_say(&table, |row| Some(&row.proxied));
+        world.names_have_changed();
+        // nor did it hear of others, where nobody can stand; of names where there is no TLS
+        let mut invited: BTreeSet<_> = world.fronts().map(|front| front.to_string()).collect();
+        let plain = world.rows.iter().filter(|row| row.is_plain());
+        invited.extend(plain.map(Row::endpoint));
         // the way to the cluster leads through it too; a registry would be asked there in TLS
         invited.insert(world::API_SERVER.to_owned());
         let asked = proxy.asked();
         assert!(asked.is_subset(&invited), "{asked:?}");
-        assert!(asked.contains("good.test:443"), "{asked:?}");
+        let good = world.front_of("good.test").to_string();
+        assert!(asked.contains(&good), "{asked:?} without {good}");
     });
 }
 

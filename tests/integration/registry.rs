@@ -6,3 +6,4 @@ mod conversation;
 mod exchanges;
 mod faults;
 mod policy;
+mod proxy;

@@ -26,8 +26,8 @@ pub(super) struct Row {
     pub(super) is_used: bool,
     /// OUTCOME in the table of `check`; `a or b` where both are right.
     pub(super) expected: String,
-    /// The same behind a proxy; not asked there where `None`.
-    pub(super) proxied: Option<String>,
+    /// The same behind a proxy.
+    pub(super) proxied: String,
     /// Who must not be contacted for it.
     pub(super) at: Vec<SocketAddr>,
     /// What its name resolves to.
@@ -60,7 +60,7 @@ impl Row {
             name: String::new(),
             key: key.to_owned(),
             is_used: false,
-            proxied: Some(expected.clone()),
+            proxied: expected.clone(),
             expected,
             at: Vec::new(),
             zone: None,

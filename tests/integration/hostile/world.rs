@@ -146,6 +146,17 @@ impl World {
         assert!(wrong.is_empty(), "{}\n{table}", wrong.join("\n"));
     }
 
+    /// Where those stand who may be contacted.
+    pub(super) fn fronts(&self) -> impl Iterator<Item = SocketAddr> {
+        self.fronts.values().copied()
+    }
+
+    /// Where the registry of this key stands.
+    pub(super) fn front_of(&self, key: &str) -> SocketAddr {
+        let row = self.rows.iter().find(|row| row.key == key).unwrap();
+        self.fronts[row.name()]
+    }
+
     /// Names that change were looked up often enough to have changed.
     pub(super) fn names_have_changed(&self) {
         let is_changing = |row: &&Row| matches!(row.zone, Some(Zone::InTurn(..)));

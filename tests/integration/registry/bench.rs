@@ -327,19 +327,24 @@ pub(crate) struct Tunnel {
 
 impl Tunnel {
     pub(crate) async fn to(place: &str) -> Self {
-        Self::start(Some(place.to_owned())).await
+        Self::start(Some(place.to_owned()), false).await
+    }
+
+    /// The same, and it refuses who asks for an address.
+    pub(crate) async fn by_name_to(place: &str) -> Self {
+        Self::start(Some(place.to_owned()), true).await
     }
 
     /// To 127.0.0.1, at the port that the CONNECT names.
     pub(crate) async fn by_port() -> Self {
-        Self::start(None).await
+        Self::start(None, false).await
     }
 
-    async fn start(place: Option<String>) -> Self {
+    async fn start(place: Option<String>, is_by_name: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::default();
-        let task = tokio::spawn(tunnel(listener, place, Arc::clone(&heads)));
+        let task = tokio::spawn(tunnel(listener, place, is_by_name, Arc::clone(&heads)));
         Self {
             address,
             heads,
@@ -359,7 +364,12 @@ impl Drop for Tunnel {
     }
 }
 
-async fn tunnel(listener: TcpListener, place: Option<String>, heads: Arc<Mutex<Vec<String>>>) {
+async fn tunnel(
+    listener: TcpListener,
+    place: Option<String>,
+    is_by_name: bool,
+    heads: Arc<Mutex<Vec<String>>>,
+) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let place = place.clone();
         let heads = Arc::clone(&heads);
@@ -370,6 +380,12 @@ async fn tunnel(listener: TcpListener, place: Option<String>, heads: Arc<Mutex<V
             }
             let head = String::from_utf8(head).unwrap();
             let port = head.split([':', ' ']).nth(2).unwrap();
+            let target = head.split(' ').nth(1).unwrap();
+            if is_by_name && target.parse::<SocketAddr>().is_ok() {
+                heads.lock().unwrap().push(head);
+                let refusal = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
+                return stream.write_all(refusal).await.unwrap();
+            }
             let place = place.unwrap_or_else(|| format!("127.0.0.1:{port}"));
             heads.lock().unwrap().push(head);
             let mut behind = TcpStream::connect(place).await.unwrap();

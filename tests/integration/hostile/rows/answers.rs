@@ -46,10 +46,8 @@ fn good_ones() -> Vec<Row> {
 
 /// Where two look-ups do not agree, nor two answers of one.
 fn changing_names() -> Vec<Row> {
-    // a proxy looks up for itself, and what it is told then is not for us to know
     let changing = |key: &str, expected, zone, behaviour: Behaviour| Row {
         zone: Some(zone),
-        proxied: None,
         ..Row::new(key, expected).with(behaviour)
     };
     let in_turn = |inward| Zone::InTurn(THEIR_OWN, ip(inward));
@@ -78,7 +76,7 @@ fn changing_names() -> Vec<Row> {
         .at("169.254.169.254:5040"),
         // of several addresses those that are refused are left out; a proxy might take any
         Row {
-            proxied: Some("blocked (loopback)".to_owned()),
+            proxied: "blocked (loopback)".to_owned(),
             ..Row::new("b4.evil.test", "ok")
                 .with(good())
                 .resolving_to("127.0.0.1 10.2.0.9 ::1 fd00:ec2::254")
