@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::cli::Command;
 use crate::config::{Check, Complaint, Settings};
-use crate::domain::finding::Upshot;
+use crate::domain::shortcoming::Upshot;
 
 /// How a command ends (docs/cli.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use thiserror::Error;
 use crate::domain::cluster::ObjectName;
 pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
-use crate::domain::finding::FailOn;
+use crate::domain::shortcoming::FailOn;
 use crate::domain::image::Reference;
 use crate::domain::policy::{ApiServer, Policy};
 
@@ -172,7 +172,7 @@ pub struct Check {
     pub offline: bool,
     /// How the answer is written.
     pub output: Output,
-    /// Which findings make it fail.
+    /// Which shortcomings make it fail.
     pub fail_on: FailOn,
 }
 

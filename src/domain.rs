@@ -17,7 +17,7 @@ pub mod credential;
 pub mod docker_config;
 pub mod exchange;
 pub mod expiry;
-pub mod finding;
+pub mod shortcoming;
 pub mod image;
 pub mod keyring;
 pub mod manifest_request;

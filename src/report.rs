@@ -24,7 +24,7 @@ use crate::domain::cluster::{Cluster, Holding, ObjectName};
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::{FailOn, Finding, Upshot};
+use crate::domain::shortcoming::{FailOn, Shortcoming, Upshot};
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::{Outcome, Situation};
@@ -49,7 +49,7 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What could not be read, a line each; told beside the report, whatever its form.
     pub unreadable: Vec<String>,
-    /// Within which time a date is a finding; none where nobody asked.
+    /// Within which time a date is a shortcoming; none where nobody asked.
     pub expires_within: Option<TimeDelta>,
 }
 
@@ -176,33 +176,33 @@ impl Report {
     }
 
     /// Everything that was found wrong, each kind once.
-    pub fn findings(&self) -> BTreeSet<Finding> {
-        let mut found: BTreeSet<Finding> = match &self.about {
+    pub fn shortcomings(&self) -> BTreeSet<Shortcoming> {
+        let mut found: BTreeSet<Shortcoming> = match &self.about {
             About::Credentials(lines) => lines
                 .iter()
-                .flat_map(|line| line.findings(self.soon()))
+                .flat_map(|line| line.shortcomings(self.soon()))
                 .collect(),
             About::Images(images) => images
                 .iter()
-                .flat_map(|image| image.findings(self.soon()))
+                .flat_map(|image| image.shortcomings(self.soon()))
                 .collect(),
         };
         let whole = [
-            (Finding::Fault, !self.poisonous.is_empty()),
-            (Finding::Missing, !self.references.is_empty()),
-            (Finding::Unreadable, !self.unreadable.is_empty()),
+            (Shortcoming::Fault, !self.poisonous.is_empty()),
+            (Shortcoming::Missing, !self.references.is_empty()),
+            (Shortcoming::Unreadable, !self.unreadable.is_empty()),
         ];
         found.extend(
             whole
                 .into_iter()
-                .filter_map(|(finding, is_so)| is_so.then_some(finding)),
+                .filter_map(|(shortcoming, is_so)| is_so.then_some(shortcoming)),
         );
         found
     }
 
-    /// What the findings come to for somebody who fails on these.
+    /// What the shortcomings come to for somebody who fails on these.
     pub fn upshot(&self, fail_on: &FailOn) -> Upshot {
-        fail_on.upshot(&self.findings())
+        fail_on.upshot(&self.shortcomings())
     }
 
     fn soon(&self) -> Soon {
@@ -237,7 +237,7 @@ impl Line {
     }
 
     /// What is wrong with it.
-    fn findings(&self, soon: Soon) -> BTreeSet<Finding> {
+    fn shortcomings(&self, soon: Soon) -> BTreeSet<Shortcoming> {
         let given = self.answer.outcome().map(upshot_of);
         let is_useless = is_useless(self.faults);
         let is_silent = match self.answer {
@@ -251,13 +251,13 @@ impl Line {
         let works = self.answer == Answer::NotNeeded || given == Some(Upshot::Works);
         let is_refused = given == Some(Upshot::Broken) || self.refused_manifests > 0;
         [
-            (Finding::Refused, is_refused),
-            (Finding::Fault, is_useless),
-            (Finding::Inconclusive, is_silent && !is_useless),
-            (Finding::Expires, soon.has(&self.expiry, works)),
+            (Shortcoming::Refused, is_refused),
+            (Shortcoming::Fault, is_useless),
+            (Shortcoming::Inconclusive, is_silent && !is_useless),
+            (Shortcoming::Expires, soon.has(&self.expiry, works)),
         ]
         .into_iter()
-        .filter_map(|(finding, is_so)| is_so.then_some(finding))
+        .filter_map(|(shortcoming, is_so)| is_so.then_some(shortcoming))
         .collect()
     }
 }

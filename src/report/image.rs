@@ -10,7 +10,7 @@ use crate::domain::cluster::{Cluster, Held, Holding, Mark};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::{Finding, Upshot};
+use crate::domain::shortcoming::{Shortcoming, Upshot};
 use crate::domain::image::Reference;
 use crate::domain::keyring::{self, Key, Rule};
 use crate::domain::outcome::Outcome;
@@ -141,7 +141,7 @@ impl ImageReport {
         match candidate.outcome {
             Some(outcome) => upshot_of(outcome),
             None if candidate.is_useless => Upshot::Broken,
-            // What is not asked on purpose is no finding.
+            // What is not asked on purpose is no shortcoming.
             None if candidate.skipped.is_some() => Upshot::Works,
             None => match self.asked {
                 Asked::Registries => Upshot::Unclear,
@@ -151,16 +151,16 @@ impl ImageReport {
     }
 
     /// What is wrong with it.
-    pub(super) fn findings(&self, soon: Soon) -> BTreeSet<Finding> {
+    pub(super) fn shortcomings(&self, soon: Soon) -> BTreeSet<Shortcoming> {
         let of_broken = |one: &Candidate| match one.outcome {
-            Some(_) => Finding::Refused,
-            None => Finding::Fault,
+            Some(_) => Shortcoming::Refused,
+            None => Shortcoming::Fault,
         };
         match self.upshot() {
-            Upshot::Broken if self.candidates.is_empty() => [Finding::NoCandidate].into(),
+            Upshot::Broken if self.candidates.is_empty() => [Shortcoming::NoCandidate].into(),
             Upshot::Broken => self.candidates.iter().map(of_broken).collect(),
-            Upshot::Unclear => [Finding::Inconclusive].into(),
-            Upshot::Works if self.expires(soon) => [Finding::Expires].into(),
+            Upshot::Unclear => [Shortcoming::Inconclusive].into(),
+            Upshot::Works if self.expires(soon) => [Shortcoming::Expires].into(),
             Upshot::Works => BTreeSet::new(),
         }
     }

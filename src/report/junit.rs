@@ -17,7 +17,7 @@ use super::xml::escaped;
 use super::{About, Answer, Candidate, ImageReport, Line, Report, Upshot, doubt, public, words};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::Finding;
+use crate::domain::shortcoming::Shortcoming;
 use crate::domain::rows::ReferenceRow;
 
 /// One `testsuite`.
@@ -43,8 +43,8 @@ struct Case {
 enum Ending {
     Passed,
     Skipped,
-    Failed(Finding),
-    Error(Finding),
+    Failed(Shortcoming),
+    Error(Shortcoming),
 }
 
 /// The whole report.
@@ -106,12 +106,12 @@ fn of_case(case: &Case, written: &mut HashMap<(String, String), usize>) -> Strin
         Ending::Passed if case.details.is_empty() => String::new(),
         Ending::Passed => format!("<system-out>{text}</system-out>"),
         Ending::Skipped => format!("<skipped message=\"{message}\">{text}</skipped>"),
-        Ending::Failed(finding) => {
-            let kind = finding.as_str();
+        Ending::Failed(shortcoming) => {
+            let kind = shortcoming.as_str();
             format!("<failure type=\"{kind}\" message=\"{message}\">{text}</failure>")
         }
-        Ending::Error(finding) => {
-            let kind = finding.as_str();
+        Ending::Error(shortcoming) => {
+            let kind = shortcoming.as_str();
             format!("<error type=\"{kind}\" message=\"{message}\">{text}</error>")
         }
     };
@@ -151,24 +151,24 @@ fn suites(report: &Report) -> Vec<Suite> {
 
 fn of_line(line: &Line, report: &Report) -> Case {
     let faults: Vec<&str> = line.faults.iter().map(FaultKind::as_str).collect();
-    // In the order of `Finding`: what is proven comes first.
-    let found = line.findings(report.soon()).into_iter().next();
+    // In the order of `Shortcoming`: what is proven comes first.
+    let found = line.shortcomings(report.soon()).into_iter().next();
     let ending = match (found, line.answer) {
         (Some(found), _) => ending(found),
         (None, Answer::Skipped(_) | Answer::NotAsked) => Ending::Skipped,
         (None, _) => Ending::Passed,
     };
     let message = match found {
-        Some(Finding::Fault) => faults.join(" "),
-        Some(Finding::Expires) => expires(&line.expiry, report),
-        Some(Finding::Inconclusive) if line.answer == Answer::Useless => faults.join(" "),
+        Some(Shortcoming::Fault) => faults.join(" "),
+        Some(Shortcoming::Expires) => expires(&line.expiry, report),
+        Some(Shortcoming::Inconclusive) if line.answer == Answer::Useless => faults.join(" "),
         _ => words::of_line(line),
     };
     let of_fault = |kind: FaultKind| format!("{} {}", words::of_fault(kind), kind.fix());
     let mut details: Vec<String> = line.faults.iter().map(of_fault).collect();
     details.extend(doubt::of_line(line));
     details.extend(public::of_line(line));
-    if line.expiry.expires.is_some() && found != Some(Finding::Expires) {
+    if line.expiry.expires.is_some() && found != Some(Shortcoming::Expires) {
         details.push(expires(&line.expiry, report));
     }
     Case {
@@ -189,14 +189,14 @@ fn name(line: &Line) -> String {
     }
 }
 
-fn ending(found: Finding) -> Ending {
+fn ending(found: Shortcoming) -> Ending {
     match found {
-        Finding::Refused
-        | Finding::Fault
-        | Finding::Missing
-        | Finding::NoCandidate
-        | Finding::Expires => Ending::Failed(found),
-        Finding::Inconclusive | Finding::Unreadable => Ending::Error(found),
+        Shortcoming::Refused
+        | Shortcoming::Fault
+        | Shortcoming::Missing
+        | Shortcoming::NoCandidate
+        | Shortcoming::Expires => Ending::Failed(found),
+        Shortcoming::Inconclusive | Shortcoming::Unreadable => Ending::Error(found),
     }
 }
 
@@ -223,8 +223,8 @@ fn of_none(image: &ImageReport, report: &Report) -> Case {
         format!("{key} nearly matches ({rule}): {explanation}")
     });
     let ending = match image.upshot() {
-        Upshot::Unclear => Ending::Error(Finding::Inconclusive),
-        _ => Ending::Failed(Finding::NoCandidate),
+        Upshot::Unclear => Ending::Error(Shortcoming::Inconclusive),
+        _ => Ending::Failed(Shortcoming::NoCandidate),
     };
     Case {
         class: image.image.clone(),
@@ -242,17 +242,17 @@ fn of_candidate(candidate: &Candidate, image: &ImageReport, report: &Report) -> 
     let does_expire = own == whole && image.expires(report.soon());
     let ending = match own {
         _ if own > whole => Ending::Skipped,
-        Upshot::Broken if candidate.outcome.is_none() => Ending::Failed(Finding::Fault),
-        Upshot::Broken => Ending::Failed(Finding::Refused),
-        Upshot::Unclear => Ending::Error(Finding::Inconclusive),
-        Upshot::Works if does_expire => Ending::Failed(Finding::Expires),
+        Upshot::Broken if candidate.outcome.is_none() => Ending::Failed(Shortcoming::Fault),
+        Upshot::Broken => Ending::Failed(Shortcoming::Refused),
+        Upshot::Unclear => Ending::Error(Shortcoming::Inconclusive),
+        Upshot::Works if does_expire => Ending::Failed(Shortcoming::Expires),
         Upshot::Works if candidate.outcome.is_none() => Ending::Skipped,
         Upshot::Works => Ending::Passed,
     };
     let mut message = words::of_candidate(image, candidate);
     let mut details = Vec::new();
     match ending {
-        Ending::Failed(Finding::Expires) => message = expires(&candidate.expiry, report),
+        Ending::Failed(Shortcoming::Expires) => message = expires(&candidate.expiry, report),
         _ if candidate.expiry.expires.is_some() => details.push(expires(&candidate.expiry, report)),
         _ => {}
     }
@@ -283,7 +283,7 @@ fn of_reference(row: &ReferenceRow) -> Case {
     Case {
         class: namespace.to_string(),
         name: format!("{kind} lists {name}"),
-        ending: Ending::Failed(Finding::Missing),
+        ending: Ending::Failed(Shortcoming::Missing),
         message: "absent or of another type".to_owned(),
         details: vec![format!(
             "Listed {count} times as a pull secret by objects of kind {kind}."
@@ -295,7 +295,7 @@ fn of_unread(failure: String) -> Case {
     Case {
         class: "reading".to_owned(),
         name: failure.clone(),
-        ending: Ending::Error(Finding::Unreadable),
+        ending: Ending::Error(Shortcoming::Unreadable),
         message: failure,
         details: Vec::new(),
     }

@@ -6,7 +6,7 @@ use super::{Answer, Asked, Line, is_useless, source, upshot_of};
 use crate::domain::cluster::{Held, Holding, Login, ObjectName};
 use crate::domain::docker_config::{FaultKind, FaultSet};
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::Upshot;
+use crate::domain::shortcoming::Upshot;
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::Outcome;

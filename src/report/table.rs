@@ -8,7 +8,7 @@ use super::{
 };
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::expiry::Expiry;
-use crate::domain::finding::Upshot;
+use crate::domain::shortcoming::Upshot;
 use crate::domain::rows::ReferenceRow;
 
 /// Whether the reader sees colours.

@@ -11,7 +11,7 @@ use regcred_exporter::cli::{Cli, Command};
 use regcred_exporter::clock::Clock;
 use regcred_exporter::command::{Exit, check, check_config};
 use regcred_exporter::config::{Check, Output};
-use regcred_exporter::domain::finding::{FailOn, Finding};
+use regcred_exporter::domain::shortcoming::{FailOn, Shortcoming};
 use regcred_exporter::report::table::{self, Colours};
 use regcred_exporter::report::{Report, json, junit};
 use regcred_stand_ins::api_server::{ApiServer, Fault, Resource};
@@ -706,29 +706,29 @@ async fn each_thing_that_is_wrong_is_found_by_its_word() {
     let (registry, config) = mixed().await;
     let host = registry.host();
     let (wrong, good) = (basic("wrong", "guess"), basic("good", CANARY));
-    let check = async |config: &Config, rest: &str, expected: &[Finding]| {
+    let check = async |config: &Config, rest: &str, expected: &[Shortcoming]| {
         let line = format!("--docker-config {} {rest}", config.source());
-        let found: Vec<Finding> = checked(&line).await.findings().into_iter().collect();
+        let found: Vec<Shortcoming> = checked(&line).await.shortcomings().into_iter().collect();
         assert_eq!(found, expected, "{rest}");
     };
     let image = format!("--image {host}/org/app:1.0");
     let of = |entries: &[(&str, &str)]| Config::with(entries);
-    check(&config, "", &[Finding::Refused, Finding::Fault]).await;
+    check(&config, "", &[Shortcoming::Refused, Shortcoming::Fault]).await;
     // A malformed entry takes every candidate away.
-    check(&config, &image, &[Finding::Fault, Finding::NoCandidate]).await;
-    check(&of(&[("quay.io", &good)]), &image, &[Finding::NoCandidate]).await;
-    check(&of(&[(host, &wrong)]), &image, &[Finding::Refused]).await;
+    check(&config, &image, &[Shortcoming::Fault, Shortcoming::NoCandidate]).await;
+    check(&of(&[("quay.io", &good)]), &image, &[Shortcoming::NoCandidate]).await;
+    check(&of(&[(host, &wrong)]), &image, &[Shortcoming::Refused]).await;
     check(&of(&[(host, &good)]), &image, &[]).await;
     check(
         &of(&[(host, &good)]),
         &format!("{image}0"),
-        &[Finding::Refused],
+        &[Shortcoming::Refused],
     )
     .await;
     let empty = Config::of(&format!(r#"{{"auths":{{"{host}":{{}}}}}}"#));
-    check(&empty, &image, &[Finding::Fault]).await;
+    check(&empty, &image, &[Shortcoming::Fault]).await;
     let nowhere = "--docker-config /nowhere";
-    check(&of(&[(host, &good)]), nowhere, &[Finding::Unreadable]).await;
+    check(&of(&[(host, &good)]), nowhere, &[Shortcoming::Unreadable]).await;
 
     let soon = format!(
         r#"{{"payload":"{CANARY}","expiration":{}}}"#,
@@ -740,7 +740,7 @@ async fn each_thing_that_is_wrong_is_found_by_its_word() {
     check(
         &of(&[(host, &soon)]),
         &format!("{offline}2h"),
-        &[Finding::Expires],
+        &[Shortcoming::Expires],
     )
     .await;
     check(&of(&[(host, &soon)]), &format!("{offline}1m"), &[]).await;
@@ -753,11 +753,11 @@ async fn each_thing_that_is_wrong_is_found_by_its_word() {
     check(
         &of(&[(host, &soon)]),
         "--offline --fail-on expires=2h",
-        &[Finding::Expires],
+        &[Shortcoming::Expires],
     )
     .await;
     registry.stop().await;
-    check(&of(&[(host, &good)]), &image, &[Finding::Inconclusive]).await;
+    check(&of(&[(host, &good)]), &image, &[Shortcoming::Inconclusive]).await;
 }
 
 #[tokio::test]

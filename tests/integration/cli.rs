@@ -11,7 +11,7 @@ use regcred_exporter::config::{
     Check, LogFormat, Output, Repositories, Scope, Settings, Source, Which,
 };
 use regcred_exporter::domain::expiry::Sources;
-use regcred_exporter::domain::finding::{FailOn, Finding};
+use regcred_exporter::domain::shortcoming::{FailOn, Shortcoming};
 use regcred_exporter::domain::policy::{Loopback, Private};
 
 use super::exporter;
@@ -327,13 +327,13 @@ fn check_reads_its_own_flags() {
 #[test]
 fn what_a_check_fails_on_is_a_list_of_words() {
     let fail_on = |line: &str| check(line).fail_on;
-    let only = |findings: &[Finding]| FailOn::nothing().with(findings.iter().copied());
+    let only = |shortcomings: &[Shortcoming]| FailOn::nothing().with(shortcomings.iter().copied());
     let days = TimeDelta::days;
     let proven = [
-        Finding::Refused,
-        Finding::Fault,
-        Finding::Missing,
-        Finding::NoCandidate,
+        Shortcoming::Refused,
+        Shortcoming::Fault,
+        Shortcoming::Missing,
+        Shortcoming::NoCandidate,
     ];
     for (line, expected) in [
         ("", only(&proven)),
@@ -345,7 +345,7 @@ fn what_a_check_fails_on_is_a_list_of_words() {
         ),
         (
             "--fail-on inconclusive",
-            only(&[Finding::Inconclusive, Finding::Unreadable]),
+            only(&[Shortcoming::Inconclusive, Shortcoming::Unreadable]),
         ),
         (
             "--fail-on expires=14d",

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use regcred_exporter::domain::docker_config::FaultSet;
 use regcred_exporter::domain::expiry::Expiry;
-use regcred_exporter::domain::finding::{FailOn, Upshot};
+use regcred_exporter::domain::shortcoming::{FailOn, Upshot};
 use regcred_exporter::domain::outcome::Outcome;
 use regcred_exporter::domain::rows::Skipped;
 use regcred_exporter::report::{About, Answer, Line, Report, junit};

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::given;
 use crate::config::complaints::Complaints;
-use crate::domain::finding::{FailOn, Finding};
+use crate::domain::shortcoming::{FailOn, Shortcoming};
 
 const FLAG: &str = "--fail-on";
 
@@ -18,19 +18,19 @@ const TIMES: (Duration, Duration) = (
 
 /// Words that stand alone, and what each adds. What could not be read is as little known as what
 /// was not answered.
-const WORDS: [(&str, &[Finding]); 6] = [
-    ("refused", &[Finding::Refused]),
-    ("fault", &[Finding::Fault]),
-    ("missing", &[Finding::Missing]),
-    ("no-candidate", &[Finding::NoCandidate]),
+const WORDS: [(&str, &[Shortcoming]); 6] = [
+    ("refused", &[Shortcoming::Refused]),
+    ("fault", &[Shortcoming::Fault]),
+    ("missing", &[Shortcoming::Missing]),
+    ("no-candidate", &[Shortcoming::NoCandidate]),
     (
         "inconclusive",
-        &[Finding::Inconclusive, Finding::Unreadable],
+        &[Shortcoming::Inconclusive, Shortcoming::Unreadable],
     ),
     ("none", &[]),
 ];
 
-/// The findings of all words together; the default where nothing is given.
+/// The shortcomings of all words together; the default where nothing is given.
 pub(super) fn fail_on(texts: &[String], complaints: &mut Complaints) -> FailOn {
     let words: Vec<&str> = given(texts).collect();
     if words.is_empty() {
@@ -44,8 +44,8 @@ pub(super) fn fail_on(texts: &[String], complaints: &mut Complaints) -> FailOn {
 }
 
 fn read(fail_on: FailOn, word: &str, complaints: &mut Complaints) -> FailOn {
-    if let Some((_, findings)) = WORDS.iter().find(|(known, _)| *known == word) {
-        return fail_on.with(findings.iter().copied());
+    if let Some((_, shortcomings)) = WORDS.iter().find(|(known, _)| *known == word) {
+        return fail_on.with(shortcomings.iter().copied());
     }
     match word.split_once('=') {
         Some(("expires", time)) => {

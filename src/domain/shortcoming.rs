@@ -1,4 +1,4 @@
-//! What a look may find wrong, and which findings are a reason to fail: the rule behind the exit
+//! What a look may find wrong, and which shortcomings are a reason to fail: the rule behind the exit
 //! codes of `check`.
 //!
 //! Words in, a verdict out: who looked, and at what, is not known here.
@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 /// Something that is not as whoever asked would have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Finding {
+pub enum Shortcoming {
     /// A login or a manifest is refused or not there, or the credential has expired.
     Refused,
     /// The kubelet can make nothing of an entry, or of a whole Secret.
@@ -26,8 +26,8 @@ pub enum Finding {
     Unreadable,
 }
 
-impl Finding {
-    /// Every finding.
+impl Shortcoming {
+    /// Every shortcoming.
     pub const ALL: [Self; 7] = [
         Self::Refused,
         Self::Fault,
@@ -62,7 +62,7 @@ impl Finding {
     }
 }
 
-/// All findings in one word.
+/// All shortcomings in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Upshot {
     /// All that was asked for works.
@@ -73,35 +73,35 @@ pub enum Upshot {
     Broken,
 }
 
-/// The findings that somebody wants to fail on.
+/// The shortcomings that somebody wants to fail on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailOn {
-    findings: BTreeSet<Finding>,
+    shortcomings: BTreeSet<Shortcoming>,
     expires_within: Option<TimeDelta>,
 }
 
 impl Default for FailOn {
     /// Whatever proves that something does not work.
     fn default() -> Self {
-        let proves = |finding: &Finding| finding.upshot() == Upshot::Broken;
-        Self::nothing().with(Finding::ALL.into_iter().filter(proves))
+        let proves = |shortcoming: &Shortcoming| shortcoming.upshot() == Upshot::Broken;
+        Self::nothing().with(Shortcoming::ALL.into_iter().filter(proves))
     }
 }
 
 impl FailOn {
-    /// No finding fails; what could not be read is unclear all the same, since nobody knows what
+    /// No shortcoming fails; what could not be read is unclear all the same, since nobody knows what
     /// else would have been found.
     pub fn nothing() -> Self {
         Self {
-            findings: BTreeSet::new(),
+            shortcomings: BTreeSet::new(),
             expires_within: None,
         }
     }
 
     /// These fail too.
     #[must_use]
-    pub fn with(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
-        self.findings.extend(findings);
+    pub fn with(mut self, shortcomings: impl IntoIterator<Item = Shortcoming>) -> Self {
+        self.shortcomings.extend(shortcomings);
         self
     }
 
@@ -111,22 +111,22 @@ impl FailOn {
         let longest = self.expires_within.max(Some(within));
         Self {
             expires_within: longest,
-            ..self.with([Finding::Expires])
+            ..self.with([Shortcoming::Expires])
         }
     }
 
-    /// Within which time a date is a finding; none where nobody asked.
+    /// Within which time a date is a shortcoming; none where nobody asked.
     pub fn expires_within(&self) -> Option<TimeDelta> {
         self.expires_within
     }
 
-    /// What the findings come to: broken where one of them is failed on, unclear where nobody can
+    /// What the shortcomings come to: broken where one of them is failed on, unclear where nobody can
     /// tell whether there is one.
-    pub fn upshot(&self, found: &BTreeSet<Finding>) -> Upshot {
-        let is_inconclusive = found.contains(&Finding::Inconclusive) && !self.findings.is_empty();
-        if !self.findings.is_disjoint(found) {
+    pub fn upshot(&self, found: &BTreeSet<Shortcoming>) -> Upshot {
+        let is_inconclusive = found.contains(&Shortcoming::Inconclusive) && !self.shortcomings.is_empty();
+        if !self.shortcomings.is_disjoint(found) {
             Upshot::Broken
-        } else if is_inconclusive || found.contains(&Finding::Unreadable) {
+        } else if is_inconclusive || found.contains(&Shortcoming::Unreadable) {
             Upshot::Unclear
         } else {
             Upshot::Works
@@ -136,18 +136,18 @@ impl FailOn {
 
 #[cfg(test)]
 mod tests {
-    use super::Finding::*;
+    use super::Shortcoming::*;
     use super::Upshot::{Broken, Unclear, Works};
     use super::*;
 
     #[test]
     fn what_is_failed_on_decides() {
-        let only = |findings: &[Finding]| FailOn::nothing().with(findings.iter().copied());
+        let only = |shortcomings: &[Shortcoming]| FailOn::nothing().with(shortcomings.iter().copied());
         let default = FailOn::default;
         let nothing = FailOn::nothing;
         let expires = || FailOn::nothing().with_expiry(TimeDelta::days(14));
         #[rustfmt::skip]
-        let rows: &[(FailOn, &[Finding], Upshot)] = &[
+        let rows: &[(FailOn, &[Shortcoming], Upshot)] = &[
             (default(), &[], Works),
             (default(), &[Refused], Broken),
             (default(), &[Fault], Broken),
