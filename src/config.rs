@@ -17,9 +17,9 @@ use thiserror::Error;
 use crate::domain::cluster::ObjectName;
 pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
-use crate::domain::shortcoming::FailOn;
 use crate::domain::image::Reference;
 use crate::domain::policy::{ApiServer, Policy};
+use crate::domain::shortcoming::FailOn;
 
 /// Everything that can be set.
 #[derive(Clone, Debug)]

@@ -123,7 +123,8 @@ impl FailOn {
     /// What the shortcomings come to: broken where one of them is failed on, unclear where nobody can
     /// tell whether there is one.
     pub fn upshot(&self, found: &BTreeSet<Shortcoming>) -> Upshot {
-        let is_inconclusive = found.contains(&Shortcoming::Inconclusive) && !self.shortcomings.is_empty();
+        let is_inconclusive =
+            found.contains(&Shortcoming::Inconclusive) && !self.shortcomings.is_empty();
         if !self.shortcomings.is_disjoint(found) {
             Upshot::Broken
         } else if is_inconclusive || found.contains(&Shortcoming::Unreadable) {
@@ -142,7 +143,8 @@ mod tests {
 
     #[test]
     fn what_is_failed_on_decides() {
-        let only = |shortcomings: &[Shortcoming]| FailOn::nothing().with(shortcomings.iter().copied());
+        let only =
+            |shortcomings: &[Shortcoming]| FailOn::nothing().with(shortcomings.iter().copied());
         let default = FailOn::default;
         let nothing = FailOn::nothing;
         let expires = || FailOn::nothing().with_expiry(TimeDelta::days(14));

@@ -10,11 +10,11 @@ use crate::domain::cluster::{Cluster, Held, Holding, Mark};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
-use crate::domain::shortcoming::{Shortcoming, Upshot};
 use crate::domain::image::Reference;
 use crate::domain::keyring::{self, Key, Rule};
 use crate::domain::outcome::Outcome;
 use crate::domain::rows::Skipped;
+use crate::domain::shortcoming::{Shortcoming, Upshot};
 use crate::domain::verdict::Verdicts;
 
 /// What a kubelet would do to pull one image.

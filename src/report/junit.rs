@@ -17,8 +17,8 @@ use super::xml::escaped;
 use super::{About, Answer, Candidate, ImageReport, Line, Report, Upshot, doubt, public, words};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
-use crate::domain::shortcoming::Shortcoming;
 use crate::domain::rows::ReferenceRow;
+use crate::domain::shortcoming::Shortcoming;
 
 /// One `testsuite`.
 struct Suite {

@@ -6,11 +6,11 @@ use super::{Answer, Asked, Line, is_useless, source, upshot_of};
 use crate::domain::cluster::{Held, Holding, Login, ObjectName};
 use crate::domain::docker_config::{FaultKind, FaultSet};
 use crate::domain::expiry::Expiry;
-use crate::domain::shortcoming::Upshot;
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::Outcome;
 use crate::domain::rows::{CredentialRow, Rows, Skipped};
+use crate::domain::shortcoming::Upshot;
 
 /// Secrets that pods name and that have another type: nothing of them is ever read.
 pub(super) fn of_other_types<'a>(

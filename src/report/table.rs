@@ -8,8 +8,8 @@ use super::{
 };
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::expiry::Expiry;
-use crate::domain::shortcoming::Upshot;
 use crate::domain::rows::ReferenceRow;
+use crate::domain::shortcoming::Upshot;
 
 /// Whether the reader sees colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -715,8 +715,18 @@ async fn each_thing_that_is_wrong_is_found_by_its_word() {
     let of = |entries: &[(&str, &str)]| Config::with(entries);
     check(&config, "", &[Shortcoming::Refused, Shortcoming::Fault]).await;
     // A malformed entry takes every candidate away.
-    check(&config, &image, &[Shortcoming::Fault, Shortcoming::NoCandidate]).await;
-    check(&of(&[("quay.io", &good)]), &image, &[Shortcoming::NoCandidate]).await;
+    check(
+        &config,
+        &image,
+        &[Shortcoming::Fault, Shortcoming::NoCandidate],
+    )
+    .await;
+    check(
+        &of(&[("quay.io", &good)]),
+        &image,
+        &[Shortcoming::NoCandidate],
+    )
+    .await;
     check(&of(&[(host, &wrong)]), &image, &[Shortcoming::Refused]).await;
     check(&of(&[(host, &good)]), &image, &[]).await;
     check(

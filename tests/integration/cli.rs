@@ -11,8 +11,8 @@ use regcred_exporter::config::{
     Check, LogFormat, Output, Repositories, Scope, Settings, Source, Which,
 };
 use regcred_exporter::domain::expiry::Sources;
-use regcred_exporter::domain::shortcoming::{FailOn, Shortcoming};
 use regcred_exporter::domain::policy::{Loopback, Private};
+use regcred_exporter::domain::shortcoming::{FailOn, Shortcoming};
 
 use super::exporter;
 
