@@ -9,6 +9,7 @@ mod by_registry;
 mod certificate;
 mod credential;
 mod mirror;
+mod pods;
 mod probe;
 mod process;
 mod pull;

@@ -10,7 +10,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 
 use crate::domain::attempts::{Attempts, Happening};
-use crate::domain::cluster::{Change, Cluster, Mark, ObjectName, Reading, Resource};
+use crate::domain::cluster::{
+    Change, Cluster, Examination, Known, Mark, ObjectName, Reading, Resource,
+};
+use crate::domain::node_credentials::NodeCredentials;
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{Listed, Unsorted};
 use crate::domain::verdict::Verdicts;
@@ -27,6 +30,8 @@ pub struct State {
     pub verdicts: Verdicts,
     /// What they told of quotas.
     pub quotas: Quotas,
+    /// What nodes have themselves.
+    pub node_credentials: NodeCredentials,
     /// How the watches fare.
     pub watches: Watches,
 }
@@ -103,14 +108,28 @@ impl State {
     pub fn rows(&self, now: DateTime<Utc>) -> Unsorted {
         let has = |resource| self.watches.has_listed(resource);
         let listed = Listed {
-            secrets: has(Resource::DockerConfigJsonSecrets) && has(Resource::DockerCfgSecrets),
+            secrets: self.has_secrets(),
             referrers: has(Resource::Pods) && has(Resource::ServiceAccounts),
         };
-        let is_ignored = |namespace: &str, account: &str| {
-            self.cluster.mark_of(namespace, account) == Some(Mark::Ignored)
+        let pods = self.examine(now);
+        let (verdicts, quotas) = (&self.verdicts, &self.quotas);
+        self.cluster.rows(verdicts, quotas, pods, listed, now)
+    }
+
+    /// Looks at all Pods.
+    pub fn examine(&self, now: DateTime<Utc>) -> Examination<'_> {
+        let known = Known {
+            verdicts: &self.verdicts,
+            node_credentials: &self.node_credentials,
+            has_secrets: self.has_secrets(),
+            now,
         };
-        let rows = self.cluster.rows(&self.verdicts, &self.quotas, listed, now);
-        rows.with_blocked(self.attempts.blocked(is_ignored))
+        self.cluster.examine(&self.attempts, known)
+    }
+
+    fn has_secrets(&self) -> bool {
+        let has = |resource| self.watches.has_listed(resource);
+        has(Resource::DockerConfigJsonSecrets) && has(Resource::DockerCfgSecrets)
     }
 }
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::cluster::Group;
 use super::exchange::Manifest;
 use super::image::Registry;
-use super::outcome::Outcome;
+use super::outcome::{Meaning, Outcome};
 
 /// How often is asked, and how much.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +35,20 @@ struct Known {
 }
 
 /// One repository.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Tried {
     at: DateTime<Utc>,
     /// The newest conclusive answer.
-    outcome: Option<Outcome>,
+    answer: Option<Answer>,
+}
+
+/// What was answered to nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The tag or digest that was asked for.
+    pub reference: String,
+    /// What it means; conclusive.
+    pub meaning: Meaning,
 }
 
 impl Anonymous {
@@ -78,9 +87,8 @@ impl Anonymous {
         rhythm: Rhythm,
         now: DateTime<Utc>,
     ) -> Vec<Manifest> {
-        let Some(known) = self.0.get(registry) else {
-            return Vec::new();
-        };
+        let unknown = Known::default();
+        let known = self.0.get(registry).unwrap_or(&unknown);
         let mut due: Vec<_> = one_each(in_use)
             .into_iter()
             .map(|(repository, manifest)| (known.due(&repository, rhythm, now), manifest))
@@ -99,7 +107,8 @@ impl Anonymous {
         rhythm: Rhythm,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
-        let known = self.0.get(registry)?;
+        let unknown = Known::default();
+        let known = self.0.get(registry).unwrap_or(&unknown);
         let due = one_each(in_use)
             .into_keys()
             .map(|repository| known.due(&repository, rhythm, now).unwrap_or(now))
@@ -113,14 +122,15 @@ impl Anonymous {
 
     /// These are being asked for now.
     pub fn begin(&mut self, registry: &Registry, turn: &[Manifest], now: DateTime<Utc>) {
-        let Some(known) = self.0.get_mut(registry) else {
+        if turn.is_empty() {
             return;
-        };
+        }
+        let known = self.0.entry(registry.clone()).or_default();
         for manifest in turn {
             let tried = known.repositories.entry(manifest.repository.clone());
             let new = Tried {
                 at: now,
-                outcome: None,
+                answer: None,
             };
             tried.or_insert(new).at = now;
         }
@@ -128,18 +138,21 @@ impl Anonymous {
 
     /// Takes in what was answered; an inconclusive answer leaves what is known as it was. Returns
     /// how many repositories have turned out to be public that were not known to be.
-    pub fn record(&mut self, registry: &Registry, judged: &[(Manifest, Outcome)]) -> usize {
+    pub fn record(&mut self, registry: &Registry, judged: &[(Manifest, Meaning)]) -> usize {
         let Some(known) = self.0.get_mut(registry) else {
             return 0;
         };
         let mut found = 0;
-        for (manifest, outcome) in judged {
+        for (manifest, meaning) in judged {
             if let Some(tried) = known.repositories.get_mut(&manifest.repository)
-                && outcome.is_conclusive()
+                && meaning.outcome.is_conclusive()
             {
-                let is_new = *outcome == Outcome::Ok && tried.outcome != Some(Outcome::Ok);
+                let is_new = meaning.outcome == Outcome::Ok && !tried.is_public();
                 found += usize::from(is_new);
-                tried.outcome = Some(*outcome);
+                tried.answer = Some(Answer {
+                    reference: manifest.reference.clone(),
+                    meaning: *meaning,
+                });
             }
         }
         found
@@ -159,6 +172,9 @@ impl Anonymous {
             known.repositories.retain(|repository, tried| {
                 tried.at > now - rhythm.every || in_use.contains_key(repository)
             });
+            if known.refused.is_empty() && known.repositories.is_empty() {
+                self.0.remove(registry);
+            }
         }
     }
 
@@ -166,17 +182,24 @@ impl Anonymous {
     /// a refusal. `None` where nobody asked, or the answer says neither: a 404 may hide a private
     /// repository, and may be about the one tag that was asked for.
     pub fn would_work(&self, registry: &Registry, repository: &str) -> Option<bool> {
-        match self
-            .0
-            .get(registry)?
-            .repositories
-            .get(repository)?
-            .outcome?
-        {
+        match self.answer(registry, repository)?.meaning.outcome {
             Outcome::Ok => Some(true),
             outcome if outcome.is_refusal() => Some(false),
             _ => None,
         }
+    }
+
+    /// The newest conclusive answer about a repository.
+    pub fn answer(&self, registry: &Registry, repository: &str) -> Option<&Answer> {
+        let tried = self.0.get(registry)?.repositories.get(repository)?;
+        tried.answer.as_ref()
+    }
+}
+
+impl Tried {
+    fn is_public(&self) -> bool {
+        let answer = self.answer.as_ref();
+        answer.is_some_and(|answer| answer.meaning.outcome == Outcome::Ok)
     }
 }
 
@@ -298,7 +321,8 @@ mod tests {
             known.refuse(&group("bot"));
             known.begin(&registry(), &[manifest("a:1")], at(0));
             for outcome in outcomes {
-                known.record(&registry(), &[(manifest("a:1"), *outcome)]);
+                let judged = (manifest("a:1"), Meaning::plain(*outcome));
+                known.record(&registry(), &[judged]);
             }
             assert_eq!(known.would_work(&registry(), "a"), expected, "{outcomes:?}");
             assert_eq!(known.would_work(&registry(), "b"), None);

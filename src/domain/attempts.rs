@@ -23,17 +23,15 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::cause::Cause;
 use super::cluster::{Change, EventSeen, PodSeen, Resource, Uid, Watch};
 use super::image::Registry;
 use super::name::Names;
 use super::pull_failure::Reason;
-use super::rows::BlockedRow;
 use departed::Departed;
 use pod::{Seen, Trouble};
 pub use pod::{Told, Waiting};
@@ -122,29 +120,10 @@ impl Attempts {
         Vec::new()
     }
 
-    /// How many Pods wait for an image now, in the order of their labels. Those that `is_ignored`
-    /// knows by namespace and ServiceAccount are left out.
-    pub fn blocked(&self, is_ignored: impl Fn(&str, &str) -> bool) -> Vec<BlockedRow> {
-        let mut counts = BTreeMap::new();
-        for waiting in self.waiting() {
-            if !is_ignored(waiting.namespace, waiting.service_account) {
-                let labels = (waiting.namespace, waiting.registry, waiting.cause());
-                *counts.entry(labels).or_insert(0) += 1;
-            }
-        }
-        let rows = counts.into_iter();
-        rows.map(|((namespace, registry, cause), pods)| BlockedRow {
-            namespace: Arc::clone(namespace),
-            registry: registry.cloned(),
-            cause,
-            pods,
-        })
-        .collect()
-    }
-
-    /// The Pods that wait for an image now, each once, with what keeps them.
-    pub fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
-        self.pods.values().filter_map(Trouble::waiting)
+    /// The containers that wait for an image now, of each Pod in the kubelet's order.
+    pub fn waiting(&self) -> impl Iterator<Item = (Uid, Waiting<'_>)> {
+        let pods = self.pods.iter();
+        pods.flat_map(|(uid, pod)| pod.waiting().map(|waiting| (*uid, waiting)))
     }
 
     /// What is known of why a container waits: by the newest message that told a cause.
@@ -268,13 +247,5 @@ impl Attempts {
             }
             departed
         });
-    }
-}
-
-impl Waiting<'_> {
-    /// What keeps it, as far as the node's message proves one.
-    pub fn cause(&self) -> Cause {
-        self.told
-            .map_or(Cause::Unknown, |told| Cause::told_by(told.reason))
     }
 }

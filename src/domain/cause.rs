@@ -57,6 +57,40 @@ closed! {
 }
 
 impl Cause {
+    /// A credential, or the way in which a Pod comes by it, is what is wrong: it stays so until
+    /// somebody mends it, and shows at the next pull only.
+    pub fn is_of_credentials(self) -> bool {
+        matches!(
+            self,
+            Self::MissingPullSecret
+                | Self::SecretNotReferenced
+                | Self::ServiceAccountNotConfigured
+                | Self::StalePod
+                | Self::SecretInOtherNamespace
+                | Self::RegistryMismatch
+                | Self::MalformedSecret
+                | Self::ExpiredCredentials
+                | Self::InvalidCredentials
+                | Self::LockedOut
+                | Self::PermissionDenied
+        )
+    }
+
+    /// It goes by itself as a rule, or may: what it wants is patience before a person.
+    pub fn heals_itself(self) -> bool {
+        matches!(
+            self,
+            Self::LockedOut
+                | Self::RateLimited
+                | Self::Network
+                | Self::Tls
+                | Self::RegistryUnavailable
+                | Self::Node
+                | Self::CorruptImage
+                | Self::Unknown
+        )
+    }
+
     /// What one message proves by itself. Whether a login is wrong, expired, missing or not allowed
     /// it never does: nine causes have one text.
     pub fn told_by(reason: Reason) -> Self {

@@ -10,9 +10,11 @@
 
 mod apply;
 mod caps;
+mod case;
 mod change;
 mod claims;
 mod departed;
+mod examination;
 mod groups;
 mod holder;
 mod inventory;
@@ -29,12 +31,14 @@ mod tests;
 mod vantage;
 mod wiring;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use case::Known;
 pub use change::*;
+pub use examination::Examination;
 pub use groups::{Changes, Group, Which};
 pub use inventory::{Held, Holding, Login};
 pub use mark::{Mark, misspelt};
@@ -45,6 +49,7 @@ use super::exchange::Manifest;
 use super::expiry::{Expiry, Sources};
 use super::image::{Reference, Registry};
 use super::name::Names;
+use super::owner::Workload;
 use claims::Claims;
 use departed::Departed;
 use groups::Groups;
@@ -67,7 +72,10 @@ pub struct Cluster {
     epochs: Epochs,
     pods: HashMap<Uid, Pod>,
     claims: Claims,
-    secrets: HashMap<Named, Secret>,
+    /// In order, so that those of a namespace stand together.
+    secrets: BTreeMap<Named, Secret>,
+    /// Where there are Secrets of a name.
+    namespaces_of: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
     service_accounts: HashMap<Named, ServiceAccount>,
     namespaces: HashMap<Arc<str>, Namespace>,
     departed: Departed,
@@ -102,6 +110,12 @@ struct Pod {
     namespace: Arc<str>,
     shape: claims::ShapeId,
     progress: Progress,
+    places: claims::Places,
+    name: Box<str>,
+    node: Option<Arc<str>>,
+    workload: Workload,
+    is_mirror: bool,
+    is_terminating: bool,
 }
 
 #[derive(Debug)]
@@ -282,6 +296,12 @@ impl Cluster {
         after: Option<&Manifest>,
     ) -> Option<&Manifest> {
         self.groups.anonymous_manifest(registry, after)
+    }
+
+    /// Manifests there that pods pull without a credential and of which it matters whether they are
+    /// public: pods wait for them, or were meant to have one.
+    pub fn questions(&self, registry: &Registry) -> impl Iterator<Item = &Manifest> {
+        self.groups.questions(registry)
     }
 
     /// A pod pulls this manifest without a credential.

@@ -123,6 +123,8 @@ pub struct Judgement {
     pub ping: Outcome,
     /// The registry answers anonymous `/v2/` in the registry protocol, whatever it says.
     pub up: bool,
+    /// It asked the anonymous ping for Basic: nothing there is public, whatever is asked for.
+    pub guards_all: bool,
     /// Of the login; `None` if none was tried: the ping failed, the credential is anonymous, or the
     /// registry asks for none at `/v2/` and no guarded manifest told either.
     pub login: Option<Meaning>,
@@ -174,6 +176,7 @@ pub fn classify(exchange: &Exchange) -> Judgement {
         provider,
         ping: ping.outcome,
         up: pinged.is_some_and(|one| one.answer.as_ref().is_ok_and(is_registry)),
+        guards_all: pinged.is_some_and(|one| one.answer.as_ref().is_ok_and(guards_all)),
         login,
         manifests: judged
             .into_iter()
@@ -283,6 +286,13 @@ fn followed_scheme(exchange: &Exchange) -> Option<Scheme> {
 /// A captive portal answers too, with 200 and a page.
 fn is_registry(answer: &Response) -> bool {
     answer.speaks_registry || (answer.status == 401 && !answer.challenges.is_empty())
+}
+
+/// A registry that asks for Basic at `/v2/` has one door (RFC 9110 section 11.6.1: the realm is the
+/// whole of it), where one that sends to a token endpoint gives tokens to anybody as it likes.
+fn guards_all(answer: &Response) -> bool {
+    let followed = Challenge::followed(&answer.challenges);
+    answer.status == 401 && followed.is_some_and(|challenge| challenge.scheme == Scheme::Basic)
 }
 
 fn of_ping(provider: Provider, answer: &Response) -> Meaning {

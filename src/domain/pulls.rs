@@ -141,6 +141,7 @@ mod tests {
             provider: Provider::Unknown,
             ping: Outcome::Ok,
             up: true,
+            guards_all: false,
             login: Some(Meaning::plain(outcome)),
             manifests: Vec::new(),
             steps: Vec::new(),

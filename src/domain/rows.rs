@@ -3,13 +3,14 @@
 //!
 //! A row is what one label set of docs/metrics.md shows. No two rows of a list have the same labels.
 
+mod pods;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::cause::Cause;
 use super::certificate::Certificate;
 use super::cluster::Mark;
 use super::docker_config::FaultSet;
@@ -18,6 +19,7 @@ use super::expiry::{Confidence, ExpirySource};
 use super::image::Registry;
 use super::outcome::Outcome;
 use super::rate_limit::{QuotaPolicy, Told};
+pub use pods::*;
 
 /// Everything that is shown of credentials.
 #[derive(Debug, Default)]
@@ -34,8 +36,8 @@ pub struct Rows {
     pub registries: Vec<RegistryRow>,
     /// One per (registry, account, policy).
     pub quotas: Vec<QuotaRow>,
-    /// Pods that cannot start, by namespace, registry and cause.
-    pub blocked: Vec<BlockedRow>,
+    /// Pods that cannot start, or could not be started again.
+    pub pods: PodRows,
     /// Objects held, by resource.
     pub objects: BTreeMap<&'static str, u64>,
 }
@@ -48,12 +50,6 @@ pub struct Unsorted(Rows);
 impl Unsorted {
     pub(super) fn of(rows: Rows) -> Self {
         Self(rows)
-    }
-
-    /// With the Pods that cannot start.
-    pub fn with_blocked(mut self, blocked: Vec<BlockedRow>) -> Self {
-        self.0.blocked = blocked;
-        self
     }
 
     /// In the order of their labels, each once. Nothing of this needs the state.
@@ -138,6 +134,8 @@ pub struct CredentialRow {
     pub expires: Option<DateTime<Utc>>,
     /// When it was issued.
     pub issued: Option<DateTime<Utc>>,
+    /// Whom it concerns.
+    pub pods: PodCounts,
 }
 
 impl CredentialRow {
@@ -255,19 +253,6 @@ pub struct QuotaRow {
     pub policy: QuotaPolicy,
     /// What was told of it.
     pub told: Told,
-}
-
-/// Pods that wait for an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockedRow {
-    /// `pod_namespace`.
-    pub namespace: Arc<str>,
-    /// `registry`; `None` where the image's name is none.
-    pub registry: Option<Registry>,
-    /// `cause`.
-    pub cause: Cause,
-    /// How many.
-    pub pods: u64,
 }
 
 /// One registry.

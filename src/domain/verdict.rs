@@ -175,6 +175,26 @@ impl Verdict {
         self.last_login.map(|login| login.outcome)
     }
 
+    /// The newest login with all that it leaves open.
+    pub fn login_meaning(&self) -> Option<Meaning> {
+        self.last_login
+    }
+
+    /// The manifests that were read.
+    pub fn read(&self) -> impl Iterator<Item = &Manifest> {
+        let all = self.repositories.iter();
+        let read = all.filter(|(_, probed)| probed.meaning.outcome == Outcome::Ok);
+        read.map(|(manifest, _)| manifest)
+    }
+
+    /// Its answers are not older than two of its own intervals.
+    pub fn is_fresh_at(&self, now: DateTime<Utc>) -> bool {
+        match (self.last_run, self.next_run) {
+            (Some(last), Some(next)) => now < next + (next - last),
+            _ => true,
+        }
+    }
+
     /// What the newest login may mean, if this was its outcome.
     pub fn left_open(&self, outcome: Option<Outcome>) -> &'static [Situation] {
         match self.last_login {
@@ -311,6 +331,8 @@ pub struct RegistryStanding {
     pub up: Option<bool>,
     /// The newest anonymous ping.
     pub last_ping: Option<Outcome>,
+    /// As far as that ping told, nothing there is public.
+    pub guards_all: bool,
     /// What exactly kept that ping from an answer.
     pub fault: Option<NetworkFault>,
     /// What its hosts showed, in pings and logins.
@@ -364,6 +386,11 @@ impl Verdicts {
         self.registries.get(registry).cloned().unwrap_or_default()
     }
 
+    /// The same without a copy.
+    pub fn standing(&self, registry: &Registry) -> Option<&RegistryStanding> {
+        self.registries.get(registry)
+    }
+
     /// The outcome of a registry's newest ping.
     pub fn last_ping(&self, registry: &Registry) -> Option<Outcome> {
         self.registries.get(registry)?.last_ping
@@ -375,6 +402,7 @@ impl Verdicts {
         let was_up = standing.up;
         standing.recognise(judgement.provider);
         standing.last_ping = Some(judgement.ping);
+        standing.guards_all = judgement.guards_all;
         standing.fault = judgement.fault;
         standing.up = (judgement.ping != Outcome::Blocked).then_some(judgement.up);
         was_up == Some(false) && standing.up == Some(true)

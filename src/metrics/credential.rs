@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+use super::pods;
 use super::series::{Family, Label, Page, family, seconds};
 use crate::domain::cluster::Mark;
 use crate::domain::exchange::Step;
@@ -91,7 +92,8 @@ const VANTAGE: Family = family(
 /// What is told by Secret, key and registry.
 pub(super) fn credentials(page: &mut Page<'_>, rows: &[&CredentialRow]) -> fmt::Result {
     let told = rows.iter().filter(|row| row.mark != Some(Mark::Ignored));
-    page.ones(INFO, told.map(|row| info(row)))?;
+    page.ones(INFO, told.clone().map(|row| info(row)))?;
+    pods::concerned(page, told.copied())?;
     let valid = rows.iter().filter_map(|row| Some((cred(row), row.valid?)));
     page.gauges(
         VALID,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::series::{Family, Page, family};
 use super::{
-    Panics, Probes, Pulls, Snapshot, certificate, credential, process, pull, quota, watch,
+    Panics, Probes, Pulls, Snapshot, certificate, credential, pods, process, quota, watch,
 };
 use crate::domain::image::Registry;
 use crate::domain::rows::Rows;
@@ -23,11 +23,15 @@ const DROPPED: Family = family(
 /// Rows by Secret entry, by credential, and by account that are shown; the rest is counted.
 const MOST_CREDENTIALS: usize = 20_000;
 
+/// Workloads whose Pods wait that are shown; in the order of their names, the rest is counted.
+const MOST_WORKLOADS: usize = 2_000;
+
 /// Families that a cap can shorten; at zero from the start.
-const CAPPED: [&str; 3] = [
+const CAPPED: [&str; 4] = [
     credential::INFO.name,
     credential::EXPIRY_INFO.name,
     quota::LIMIT.name,
+    pods::WORKLOADS.name,
 ];
 
 /// Shows the state and the pushed counters.
@@ -80,7 +84,7 @@ impl Collector for Mirror {
             references,
             registries,
             quotas,
-            blocked,
+            pods: of_pods,
             objects,
         } = &rows;
         let mut dropped = Dropped::default();
@@ -124,10 +128,31 @@ impl Collector for Mirror {
         dropped.cap(quota::LIMIT, &mut shown);
         quota::quotas(&mut page, &shown)?;
 
-        let shown = dropped.distinct(pull::BLOCKED, blocked, |row| {
+        let shown = dropped.distinct(pods::BLOCKED, &of_pods.blocked, |row| {
             (&row.namespace, &row.registry, row.cause)
         });
-        pull::blocked(&mut page, &shown)?;
+        pods::blocked(&mut page, &shown)?;
+        let shown = dropped.distinct(pods::OWN_CREDENTIAL, &of_pods.own_credential, |row| {
+            (&row.namespace, &row.registry)
+        });
+        pods::own_credential(&mut page, &shown)?;
+        let mut shown = dropped.distinct(pods::WORKLOADS, &of_pods.workloads, |row| {
+            let what = (&row.namespace, &row.workload, &row.registry);
+            (what, row.cause, row.detail, &row.secret)
+        });
+        dropped.cap_at(MOST_WORKLOADS, pods::WORKLOADS, &mut shown);
+        pods::workloads(&mut page, &shown)?;
+        let shown = dropped.distinct(pods::AT_RISK, &of_pods.at_risk, |row| {
+            (&row.namespace, &row.registry, row.cause)
+        });
+        pods::at_risk(&mut page, &shown)?;
+        let blocked = dropped.distinct(pods::BLOCKED_NODES, &of_pods.blocked_nodes, |row| {
+            (&row.registry, row.cause)
+        });
+        let started = dropped.distinct(pods::STARTED_NODES, &of_pods.started_nodes, |row| {
+            &row.registry
+        });
+        pods::nodes(&mut page, &blocked, &started)?;
 
         watch::watches(&mut page, objects, &watches)?;
         let named: BTreeSet<&Registry> = registries.iter().map(|row| &row.registry).collect();
@@ -170,8 +195,12 @@ impl Dropped {
     }
 
     fn cap<T>(&mut self, family: Family, rows: &mut Vec<T>) {
-        self.count(family, rows.len().saturating_sub(MOST_CREDENTIALS));
-        rows.truncate(MOST_CREDENTIALS);
+        self.cap_at(MOST_CREDENTIALS, family, rows);
+    }
+
+    fn cap_at<T>(&mut self, most: usize, family: Family, rows: &mut Vec<T>) {
+        self.count(family, rows.len().saturating_sub(most));
+        rows.truncate(most);
     }
 
     /// So many registries have no counters of their own.

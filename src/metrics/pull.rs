@@ -1,4 +1,4 @@
-//! Pulls that failed and Pods that wait: what the kubelets say.
+//! Pulls that failed and containers that recovered: what the kubelets say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::TimeDelta;
 use tokio::time::Instant;
 
-use super::by_registry::{ByRegistry, KEPT, OTHER};
+use super::by_registry::{ByRegistry, KEPT};
 use super::series::{Family, Page, family};
 use crate::domain::attempts::Happening;
 use crate::domain::image::Registry;
 use crate::domain::pull_failure::Reason;
-use crate::domain::rows::BlockedRow;
 
 const FAILURES: Family = family(
     "pull_failures",
@@ -30,11 +29,6 @@ const RECOVERY: Family = family(
     "pull_recovery_seconds",
     "From the first failed attempt of a container until it runs",
 );
-pub(super) const BLOCKED: Family = family(
-    "pods_blocked",
-    "Pods that cannot start now for want of an image, by what keeps the first container that waits",
-);
-
 /// Upper bounds in seconds. A kubelet tries again after 10, 20, 40, 80, 160 and then every 300 s: up
 /// to a minute it was a hiccup, up to ten somebody may have looked, after an hour somebody has mended
 /// it.
@@ -200,22 +194,6 @@ impl OfRegistry {
 fn counted() -> impl Iterator<Item = Reason> {
     let all = Reason::ALL.iter().copied();
     all.filter(|reason| *reason != Reason::Backoff)
-}
-
-/// Pods that cannot start.
-pub(super) fn blocked(page: &mut Page<'_>, rows: &[&BlockedRow]) -> fmt::Result {
-    page.gauges(
-        BLOCKED,
-        rows.iter().map(|row| {
-            let registry = row.registry.as_ref().map_or(OTHER, Registry::as_str);
-            let labels = [
-                ("pod_namespace", &*row.namespace),
-                ("registry", registry),
-                ("cause", row.cause.as_str()),
-            ];
-            (labels, row.pods)
-        }),
-    )
 }
 
 #[cfg(test)]

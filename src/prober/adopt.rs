@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::mem;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Prober, gate, pulled};
 use crate::domain::cluster::Group;
@@ -16,6 +16,9 @@ use crate::state::State;
 /// soon after a deployment, and yet a namespace whose images change all the time costs its account
 /// five logins an interval and not one per image.
 const NEW_MANIFEST_PART: u32 = 5;
+
+/// Pods that fail one after the other are no reason to ask more often than this.
+const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(30);
 
 /// What a look at the changes comes to.
 #[derive(Default)]
@@ -52,6 +55,9 @@ impl Prober {
         let mut adopted = Adopted::default();
         let changes = state.cluster.changes();
         pulled::note(state, &changes.pulls, &mut self.rechecks, now);
+        for group in changes.failures {
+            adopted.plans.extend(self.after_failure(state, &group, now));
+        }
         let mut groups = mem::take(&mut self.held_over);
         groups.extend(changes.groups);
         for group in groups {
@@ -82,6 +88,23 @@ impl Prober {
             state.verdicts.anonymous.refuse(&group);
             adopted.looks.insert(group.registry);
         }
+    }
+
+    /// A node's pull has just failed with a login that works as far as we know: whether it still does,
+    /// and may read that manifest, is asked at once. One that is refused, or was never asked, has its
+    /// own time.
+    fn after_failure(
+        &self,
+        state: &State,
+        group: &Group,
+        now: DateTime<Utc>,
+    ) -> Option<(Job, DateTime<Utc>)> {
+        let verdict = state.verdicts.of(group)?;
+        let is_doubted = verdict.is_proven() && state.cluster.wants(group);
+        let at = (verdict.last_run()? + AFTER_FAILURE).max(now);
+        let wait = state.quotas.login_waits(group, now);
+        let at = wait.map_or(at, |wait| wait.max(at));
+        is_doubted.then(|| (Job::Login(group.clone()), at))
     }
 
     /// When a login is to be asked for what has changed; `None` when that is no reason.

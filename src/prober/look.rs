@@ -1,5 +1,5 @@
-//! Behind refused logins: what anybody may read of the repositories in use, asked without a
-//! credential. With it, one manifest that pods pull so, for the quota of our own address.
+//! Behind refused logins, and where there is none though one is needed: what anybody may read of the
+//! repositories in use, asked without a credential. With it, one manifest that pods pull so, for the quota of our own address.
 //!
 //! One look per registry, however many of its credentials are refused; which repositories have
 //! their turn is decided in [`anonymous`](crate::domain::anonymous).
@@ -67,7 +67,7 @@ impl Prober {
     fn next_look(&self, registry: &Registry, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let rhythm = self.rhythm();
         self.shared.read(|state| {
-            let in_use = behind_refused(state, registry).into_iter();
+            let in_use = in_question(state, registry).into_iter();
             let anonymous = &state.verdicts.anonymous;
             let behind = anonymous.next(registry, in_use, rhythm, now);
             let own = self.own_quota.next(state, registry, rhythm, now);
@@ -81,7 +81,7 @@ impl Prober {
     pub(super) fn look(&mut self, registry: &Registry, now: DateTime<Utc>) -> Vec<Manifest> {
         let rhythm = self.rhythm();
         self.shared.update(|state| {
-            let in_use = behind_refused(state, registry);
+            let in_use = in_question(state, registry);
             let anonymous = &mut state.verdicts.anonymous;
             anonymous.keep(registry, in_use.iter().cloned(), rhythm, now);
             let mut turn = anonymous.turn(registry, in_use.into_iter(), rhythm, now);
@@ -100,15 +100,10 @@ impl Prober {
         now: DateTime<Utc>,
     ) {
         self.metrics.probe.looked(exchange);
-        let outcomes: Vec<_> = judgement
-            .manifests
-            .iter()
-            .map(|(manifest, meaning)| (manifest.clone(), meaning.outcome))
-            .collect();
         let public = self.shared.update(|state| {
             self.own_quota.looked(state, registry, judgement, now);
             let anonymous = &mut state.verdicts.anonymous;
-            anonymous.record(registry, &outcomes)
+            anonymous.record(registry, &judgement.manifests)
         });
         if public > 0 {
             info!(%registry, repositories = public, "A refused login stands before public images");
@@ -117,10 +112,13 @@ impl Prober {
     }
 }
 
-/// The manifests in use of every login that the registry refuses.
-fn behind_refused(state: &State, registry: &Registry) -> Vec<Manifest> {
+/// The manifests of which it matters whether they are public: those in use of every login that the
+/// registry refuses, and those that pods wait for, or were meant to have a login for, without one.
+fn in_question(state: &State, registry: &Registry) -> Vec<Manifest> {
     let refused = state.verdicts.anonymous.refused(registry);
     refused
-        .flat_map(|group| state.cluster.manifests(group).cloned())
+        .flat_map(|group| state.cluster.manifests(group))
+        .chain(state.cluster.questions(registry))
+        .cloned()
         .collect()
 }

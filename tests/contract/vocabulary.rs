@@ -9,17 +9,20 @@ use regcred_exporter::domain::attempts::Happening;
 use regcred_exporter::domain::cause::Cause;
 use regcred_exporter::domain::certificate::{Certificate, Validity};
 use regcred_exporter::domain::cluster::Resource;
+use regcred_exporter::domain::diagnosis::{Detail, Word};
 use regcred_exporter::domain::docker_config::{Effect, FaultKind};
 use regcred_exporter::domain::exchange::{Asked, Exchange, Purpose, Response, Step};
 use regcred_exporter::domain::expiry::{Confidence, CredentialKind, ExpirySource};
 use regcred_exporter::domain::image::Registry;
 use regcred_exporter::domain::outcome::Outcome;
+use regcred_exporter::domain::owner::Workload;
 use regcred_exporter::domain::provider::Provider;
 use regcred_exporter::domain::pull_failure::Reason;
 use regcred_exporter::domain::rate_limit::{Quota, QuotaPolicy, Told};
 use regcred_exporter::domain::rows::{
-    BlockedRow, CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow,
-    Skipped,
+    AtRiskRow, BlockedNodesRow, BlockedRow, CredentialRow, GroupRow, OwnCredentialRow, PodCounts,
+    PodRows, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped, StartedNodesRow,
+    WorkloadRow,
 };
 use regcred_exporter::domain::watches::{WatchError, WatchHealth};
 use regcred_exporter::metrics::{Metrics, Snapshot, Task};
@@ -185,6 +188,50 @@ fn registry() -> Registry {
     Registry::from_domain("registry.example.com")
 }
 
+fn pods() -> PodRows {
+    let namespace: Arc<str> = "a".into();
+    PodRows {
+        blocked: vec![BlockedRow {
+            namespace: namespace.clone(),
+            registry: None,
+            cause: Cause::Unknown,
+            pods: 1,
+        }],
+        own_credential: vec![OwnCredentialRow {
+            namespace: namespace.clone(),
+            registry: registry(),
+            pods: 1,
+        }],
+        workloads: vec![WorkloadRow {
+            namespace: namespace.clone(),
+            workload: Workload {
+                kind: "Deployment".into(),
+                name: "web".into(),
+            },
+            registry: None,
+            cause: Cause::SecretNotReferenced,
+            detail: Some(Detail::Word(Word::NameTypo)),
+            secret: Some("pull".into()),
+            pods: 1,
+        }],
+        at_risk: vec![AtRiskRow {
+            namespace,
+            registry: registry(),
+            cause: Cause::ExpiredCredentials,
+            pods: 1,
+        }],
+        blocked_nodes: vec![BlockedNodesRow {
+            registry: registry(),
+            cause: Cause::Network,
+            nodes: 1,
+        }],
+        started_nodes: vec![StartedNodesRow {
+            registry: registry(),
+            nodes: 1,
+        }],
+    }
+}
+
 fn one_of_everything() -> Snapshot {
     let name: Arc<str> = "a".into();
     let registry = registry();
@@ -205,6 +252,7 @@ fn one_of_everything() -> Snapshot {
                 outcome: Some(Outcome::Ok),
                 expires: when,
                 issued: when,
+                pods: PodCounts::default(),
             }],
             groups: vec![GroupRow {
                 credential: name.clone(),
@@ -259,12 +307,7 @@ fn one_of_everything() -> Snapshot {
                     },
                 }],
             }],
-            blocked: vec![BlockedRow {
-                namespace: "a".into(),
-                registry: None,
-                cause: Cause::Unknown,
-                pods: 1,
-            }],
+            pods: pods(),
             objects: BTreeMap::from([("pods", 1)]),
         },
         gone: BTreeSet::new(),

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use regcred_exporter::domain::attempts::Happening;
 use regcred_exporter::domain::cause::Cause;
 use regcred_exporter::domain::certificate::{Certificate, Validity};
+use regcred_exporter::domain::diagnosis::{Detail, Word};
 use regcred_exporter::domain::docker_config::{FaultKind, FaultSet};
 use regcred_exporter::domain::exchange::{
     Asked, DnsFault, Exchange, NetworkFault, Purpose, Response, Step,
@@ -22,15 +24,60 @@ use regcred_exporter::domain::exchange::{
 use regcred_exporter::domain::expiry::{Confidence, ExpirySource};
 use regcred_exporter::domain::image::Registry;
 use regcred_exporter::domain::outcome::Outcome;
+use regcred_exporter::domain::owner::Workload;
 use regcred_exporter::domain::pull_failure::Reason;
 use regcred_exporter::domain::rate_limit::{Quota, QuotaPolicy, Told};
 use regcred_exporter::domain::rows::{
-    BlockedRow, CredentialRow, GroupRow, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow,
-    Skipped,
+    AtRiskRow, BlockedNodesRow, BlockedRow, CredentialRow, GroupRow, OwnCredentialRow, PodCounts,
+    PodRows, QuotaRow, ReferenceRow, RegistryRow, Rows, SecretRow, Skipped, StartedNodesRow,
+    WorkloadRow,
 };
 use regcred_exporter::domain::watches::{WatchError, WatchHealth};
 use regcred_exporter::lifecycle;
 use regcred_exporter::metrics::{Metrics, Snapshot, Task};
+
+/// One row of each kind about Pods.
+fn pods() -> PodRows {
+    let (namespace, registry): (Arc<str>, _) = ("team-b".into(), Registry::from_domain("ghcr.io"));
+    let cause = Cause::Network;
+    PodRows {
+        blocked: vec![BlockedRow {
+            namespace: namespace.clone(),
+            registry: Some(registry.clone()),
+            cause,
+            pods: 3,
+        }],
+        own_credential: vec![OwnCredentialRow {
+            namespace: namespace.clone(),
+            registry: registry.clone(),
+            pods: 1,
+        }],
+        workloads: vec![WorkloadRow {
+            namespace: namespace.clone(),
+            workload: Workload {
+                kind: "Deployment".into(),
+                name: "web".into(),
+            },
+            registry: Some(registry.clone()),
+            cause,
+            detail: Some(Detail::Word(Word::Dns)),
+            secret: None,
+            pods: 3,
+        }],
+        at_risk: vec![AtRiskRow {
+            namespace,
+            registry: registry.clone(),
+            cause: Cause::ExpiredCredentials,
+            pods: 2,
+        }],
+        blocked_nodes: vec![BlockedNodesRow {
+            registry: registry.clone(),
+            cause,
+            nodes: 2,
+        }],
+        started_nodes: vec![StartedNodesRow { registry, nodes: 4 }],
+    }
+}
 
 /// Every family that is exported, its type in OpenMetrics, its labels in order of the alphabet.
 #[rustfmt::skip]
@@ -42,12 +89,14 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("process_start_time_seconds", "gauge", ""),
     ("process_threads", "gauge", ""),
     ("process_virtual_memory_bytes", "gauge", ""),
+    ("regcred_blocked_nodes", "gauge", "cause registry"),
     ("regcred_build_info", "gauge", "revision rust_version version"),
     ("regcred_credential_expiry_info", "gauge", "confidence credential registry source"),
     ("regcred_credential_expiry_timestamp_seconds", "gauge", "key registry secret_name secret_namespace"),
     ("regcred_credential_first_rejected_timestamp_seconds", "gauge", "credential registry"),
     ("regcred_credential_info", "gauge", "credential key kind provider registry secret_name secret_namespace"),
     ("regcred_credential_issued_timestamp_seconds", "gauge", "key registry secret_name secret_namespace"),
+    ("regcred_credential_pods", "gauge", "key registry secret_name secret_namespace state"),
     ("regcred_credential_repositories", "gauge", "credential outcome registry"),
     ("regcred_credential_skipped", "gauge", "key registry secret_name secret_namespace why"),
     ("regcred_credential_valid", "gauge", "key registry secret_name secret_namespace"),
@@ -57,7 +106,9 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_namespace_pull_failures", "counter", "pod_namespace reason"),
     ("regcred_objects", "gauge", "resource"),
     ("regcred_panics", "counter", "task"),
+    ("regcred_pods_at_risk", "gauge", "cause pod_namespace registry"),
     ("regcred_pods_blocked", "gauge", "cause pod_namespace registry"),
+    ("regcred_pods_blocked_by_own_credential", "gauge", "pod_namespace registry"),
     ("regcred_probe_duration_seconds", "histogram", "registry"),
     ("regcred_probe_http_status_code", "gauge", "credential registry step"),
     ("regcred_probe_interval_seconds", "gauge", ""),
@@ -82,9 +133,11 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("regcred_registry_vantage_blind", "gauge", "registry"),
     ("regcred_secret_fault", "gauge", "effect fault secret_name secret_namespace"),
     ("regcred_secret_last_change_timestamp_seconds", "gauge", "secret_name secret_namespace"),
+    ("regcred_started_nodes", "gauge", "registry"),
     ("regcred_watch_forbidden", "gauge", "resource"),
     ("regcred_watch_restarts", "counter", "error resource"),
     ("regcred_watch_up", "gauge", "resource"),
+    ("regcred_workload_blocked_pods", "gauge", "cause detail pod_namespace registry secret_name workload_kind workload_name"),
 ];
 
 // === a page, read back ===
@@ -198,6 +251,7 @@ pub(crate) fn credential(namespace: &str, name: &str, registry: &str) -> Credent
         outcome: Some(Outcome::Ok),
         expires: at(2_000_000_000),
         issued: at(1_700_000_000),
+        pods: PodCounts::default(),
     }
 }
 
@@ -274,7 +328,7 @@ pub(crate) fn healthy() -> Snapshot {
         references: Vec::new(),
         registries: vec![registry("ghcr.io")],
         quotas: Vec::new(),
-        blocked: Vec::new(),
+        pods: PodRows::default(),
         objects: BTreeMap::from([("pods", 20), ("secrets", 1)]),
     };
     let health = WatchHealth {
@@ -297,12 +351,7 @@ fn everything() -> Snapshot {
     all.rows.groups[0].repositories.insert(None, 1);
     all.rows.secrets[0].faults.insert(FaultKind::NoAuths);
     all.rows.quotas.push(quota("anonymous"));
-    all.rows.blocked.push(BlockedRow {
-        namespace: "team-b".into(),
-        registry: Some(Registry::from_domain("ghcr.io")),
-        cause: Cause::Network,
-        pods: 3,
-    });
+    all.rows.pods = pods();
     all.rows.references.push(ReferenceRow {
         namespace: "team-b".into(),
         kind: "ServiceAccount",

@@ -134,7 +134,7 @@ impl Replay {
 
     fn blocked(&self) -> u64 {
         let rows = self.state.rows(self.now).in_order();
-        rows.blocked.iter().map(|row| row.pods).sum()
+        rows.pods.blocked.iter().map(|row| row.pods).sum()
     }
 }
 

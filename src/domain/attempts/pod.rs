@@ -78,10 +78,16 @@ pub struct Waiting<'a> {
     pub service_account: &'a str,
     /// The container that waits.
     pub container: &'a str,
+    /// Its image, as written.
+    pub image: &'a str,
     /// That of the image; `None` where its name is none.
     pub registry: Option<&'a Registry>,
     /// Why; `None` before any message told.
     pub told: Option<&'a Told>,
+    /// Its first failure since it last ran, as far as we know.
+    pub since: Option<DateTime<Utc>>,
+    /// The Pod is counted by it.
+    pub is_first: bool,
 }
 
 /// A Pod as a watch brought it.
@@ -226,23 +232,25 @@ impl Trouble {
         Some(fresh)
     }
 
-    /// The first of its containers that waits for an image, in the kubelet's order.
-    pub(super) fn waiting(&self) -> Option<Waiting<'_>> {
-        if self.departed.is_some() || self.is_terminating {
-            return None;
-        }
-        let in_trouble = self
-            .containers
-            .iter()
-            .filter(|container| container.stage.is_trouble());
-        let first = in_trouble.min_by_key(|container| container.place)?;
-        Some(Waiting {
-            namespace: &self.namespace,
-            service_account: &self.service_account,
-            container: &first.name,
-            registry: first.registry.as_ref(),
-            told: first.told.as_ref(),
-        })
+    /// Its containers that wait for an image, in the kubelet's order.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+        let is_here = self.departed.is_none() && !self.is_terminating;
+        let in_trouble = |container: &&Container| is_here && container.stage.is_trouble();
+        let mut waiting: Vec<_> = self.containers.iter().filter(in_trouble).collect();
+        waiting.sort_by_key(|container| container.place);
+        waiting
+            .into_iter()
+            .enumerate()
+            .map(|(number, container)| Waiting {
+                namespace: &self.namespace,
+                service_account: &self.service_account,
+                container: &container.name,
+                image: &container.image,
+                registry: container.registry.as_ref(),
+                told: container.told.as_ref(),
+                since: container.since,
+                is_first: number == 0,
+            })
     }
 
     pub(super) fn told(&self, container: &str) -> Option<&Told> {

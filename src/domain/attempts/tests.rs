@@ -1,5 +1,7 @@
 //! The state machine, fed with what watches bring.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::domain::cluster::{ContainerSeen, ObjectName};
 
@@ -152,11 +154,8 @@ impl Heard {
     }
 
     fn blocked(&self) -> u64 {
-        self.attempts
-            .blocked(|_, _| false)
-            .iter()
-            .map(|row| row.pods)
-            .sum()
+        let waiting = self.attempts.waiting();
+        waiting.filter(|(_, waiting)| waiting.is_first).count() as u64
     }
 }
 
@@ -469,16 +468,10 @@ fn at_our_start_events_tell_what_an_old_kubelet_does_not_repeat() {
     ]);
     let told = heard.attempts.told(Uid(1), "app").map(|told| told.reason);
     assert_eq!(told, Some(Reason::Unauthorized));
-    let rows = heard.attempts.blocked(|_, _| false);
-    assert_eq!(
-        (rows.len(), rows[0].cause),
-        (1, Cause::Unknown),
-        "nine causes have that text"
-    );
 }
 
 #[test]
-fn what_is_ignored_is_neither_counted_nor_blocked() {
+fn what_is_ignored_is_not_counted() {
     let mut heard = Heard {
         is_ignored: true,
         ..Heard::watching()
@@ -487,12 +480,6 @@ fn what_is_ignored_is_neither_counted_nor_blocked() {
     heard.event(10, "app.1", APP, 5);
     heard.event(11, "b.1", APP, 5);
     assert_eq!(heard.total(), 0);
-    assert!(
-        heard
-            .attempts
-            .blocked(|_, account| account == "default")
-            .is_empty()
-    );
 }
 
 #[test]
@@ -517,7 +504,7 @@ fn the_first_container_that_waits_decides_for_the_pod() {
     let waiting: Vec<_> = heard
         .attempts
         .waiting()
-        .map(|waiting| waiting.container)
+        .map(|(_, waiting)| (waiting.container, waiting.is_first))
         .collect();
-    assert_eq!(waiting, ["init"]);
+    assert_eq!(waiting, [("init", true), ("side", false)]);
 }

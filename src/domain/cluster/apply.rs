@@ -1,10 +1,10 @@
 //! One change taken in: an object put in the place of what it was, or removed, and everything that
 //! hangs on it looked at again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::claims::{Claim, ShapeId};
+use super::claims::{Claim, ClaimId, Places, ShapeId};
 use super::groups::Groups;
 use super::mark::Mark;
 use super::pulls::Progress;
@@ -15,6 +15,7 @@ use super::{
     ServiceAccount, ServiceAccountSeen, Uid, Watch,
 };
 use crate::domain::image::Reference;
+use crate::domain::owner::{self, Workload};
 
 impl Cluster {
     pub(super) fn apply_pod(&mut self, watch: &Watch, pod: &PodSeen, images: BTreeSet<Reference>) {
@@ -23,10 +24,19 @@ impl Cluster {
         let mark = self.mark_of_account(&namespace, &pod.service_account);
         let (secrets, groups) = (&self.secrets, &mut self.groups);
         let names = &mut self.names;
+        let places = Places::of(pod, &images);
         let shape = self.claims.acquire(pod, images, mark, names, |claim| {
             link(claim, secrets, groups, pod.created);
         });
         let progress = self.progress_of(pod, shape);
+        self.claims.stands(shape, places);
+        self.note_failures(pod.uid, shape, places);
+        let (kind, name) = owner::workload(pod);
+        let workload = Workload {
+            kind: self.names.intern(kind),
+            name: self.names.intern(name),
+        };
+        let node = pod.node.as_deref().map(|node| self.names.intern(node));
         for name in self.claims.secrets_named(shape) {
             self.rewire(&name, |wiring| wiring.named_by(&name, By::Pod, mark, 1));
         }
@@ -37,9 +47,43 @@ impl Cluster {
                 namespace,
                 shape,
                 progress,
+                places,
+                name: pod.object.name.as_str().into(),
+                node,
+                workload,
+                is_mirror: pod.mirror,
+                is_terminating: pod.terminating,
             },
         ) {
-            self.release_shape(before.shape);
+            self.release_shape(before.shape, before.places);
+        }
+        self.review_shape(shape);
+    }
+
+    /// A pull that has just failed is news of the credentials it was tried with.
+    fn note_failures(&mut self, uid: Uid, shape: ShapeId, places: Places) {
+        let before = self.pods.get(&uid);
+        let before = before.filter(|before| before.shape == shape);
+        let before = before.map_or_else(Places::default, |before| before.places);
+        for place in places.newly_failing(before) {
+            let claim = self.claims.of_shape(shape).get(place).copied();
+            if let Some(claim) = claim.and_then(|claim| self.claims.get(claim)) {
+                self.groups.failed(&claim.image, &claim.candidates);
+            }
+        }
+    }
+
+    /// Takes in how the pods of a shape stand now.
+    pub(super) fn review_shape(&mut self, shape: ShapeId) {
+        let claims = self.claims.of_shape(shape).to_vec();
+        self.review(&claims);
+    }
+
+    pub(super) fn review(&mut self, claims: &[ClaimId]) {
+        for id in claims {
+            if let Some(claim) = self.claims.get_mut(*id) {
+                self.groups.review(claim);
+            }
         }
     }
 
@@ -61,16 +105,18 @@ impl Cluster {
 
     pub(super) fn delete_pod(&mut self, uid: Uid) {
         if let Some(pod) = self.pods.remove(&uid) {
-            self.release_shape(pod.shape);
+            self.release_shape(pod.shape, pod.places);
         }
     }
 
-    fn release_shape(&mut self, shape: ShapeId) {
+    fn release_shape(&mut self, shape: ShapeId, places: Places) {
+        self.claims.stands_no_more(shape, places);
+        self.review_shape(shape);
         let named = self.claims.secrets_named(shape);
         let account = self.claims.account_of(shape);
         let (mark, _) = self.claims.marked(shape);
-        for claim in self.claims.release(shape) {
-            unlink(&claim, &mut self.groups);
+        for mut claim in self.claims.release(shape) {
+            unlink(&mut claim, &mut self.groups);
         }
         // After the claims: while one of them holds a credential, its Secret counts as named.
         for name in named {
@@ -223,8 +269,20 @@ impl Cluster {
         }
         let exists = secret.is_some();
         let before = match secret {
-            Some(new) => self.secrets.insert(name.clone(), new),
-            None => self.secrets.remove(name),
+            Some(new) => {
+                let namespaces = self.namespaces_of.entry(name.name.clone()).or_default();
+                namespaces.insert(name.namespace.clone());
+                self.secrets.insert(name.clone(), new)
+            }
+            None => {
+                if let Some(namespaces) = self.namespaces_of.get_mut(&name.name) {
+                    namespaces.remove(&name.namespace);
+                    if namespaces.is_empty() {
+                        self.namespaces_of.remove(&name.name);
+                    }
+                }
+                self.secrets.remove(name)
+            }
         };
         for claim in self.claims.naming(name) {
             let Some(claim) = self.claims.get_mut(claim) else {
@@ -234,6 +292,7 @@ impl Cluster {
             self.groups.take(&claim.image, &candidates);
             self.groups.give_back(&claim.image, &claim.candidates);
             claim.candidates = candidates;
+            self.groups.review(claim);
         }
         if let Some(before) = &before {
             before.let_go(&mut self.groups);
@@ -325,7 +384,7 @@ impl Cluster {
 /// Takes in a claim that is new, with all that follows from it.
 pub(super) fn link(
     claim: &mut Claim,
-    secrets: &HashMap<Named, Secret>,
+    secrets: &BTreeMap<Named, Secret>,
     groups: &mut Groups,
     created: Created,
 ) {
@@ -335,7 +394,8 @@ pub(super) fn link(
 }
 
 /// Takes out one that nobody makes any more.
-pub(super) fn unlink(claim: &Claim, groups: &mut Groups) {
+pub(super) fn unlink(claim: &mut Claim, groups: &mut Groups) {
+    groups.close(claim);
     groups.give_back(&claim.image, &claim.candidates);
     groups.drop_registry(claim.image.registry(), &claim.namespace);
 }

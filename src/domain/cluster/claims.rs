@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::holder::Candidate;
 use super::mark::Mark;
 use super::slots::{Slot, Slots};
-use super::{Created, Named, PodSeen, PullPolicy};
+use super::{Created, Named, PodSeen, PullPolicy, pulls};
 use crate::domain::image::Reference;
 use crate::domain::name::Names;
 
@@ -19,7 +19,105 @@ pub(super) struct Claim {
     pub(super) image: Arc<Reference>,
     /// The entries that the kubelet tries, in its order.
     pub(super) candidates: Box<[Candidate]>,
+    /// How the pods stand that need it.
+    pub(super) standing: Standing,
+    /// What its registry's use was told of it.
+    pub(super) told: Told,
     shapes: u32,
+}
+
+/// How many pods stand how with one image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// That need it.
+    pub(super) pods: u32,
+    /// Of which a container was started from it: the image came from its registry at some time.
+    pub(super) started: u32,
+    /// Of which a container waits since its pull failed.
+    pub(super) failing: u32,
+}
+
+/// What a claim makes of its registry's use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Whether its repository is public is to be asked: it is, or would be, pulled without a
+    /// credential, and its pods wait for that or were meant to have one.
+    pub(super) is_question: bool,
+    /// A container was started from its repository.
+    pub(super) has_started: bool,
+}
+
+impl Claim {
+    /// What is to be told of it now.
+    pub(super) fn telling(&self) -> Told {
+        let was_meant = self.standing.started > 0 && !self.secrets.is_empty();
+        Told {
+            is_question: self.candidates.is_empty() && (self.standing.failing > 0 || was_meant),
+            has_started: self.standing.started > 0,
+        }
+    }
+}
+
+/// How one pod stands with the images of its shape, a bit each: few pods have more than 64, and no
+/// status may make a pod dear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Places {
+    started: u64,
+    failing: u64,
+}
+
+impl Places {
+    /// As its status says. A mirror pod says nothing: its node pulls with what it has itself.
+    pub(super) fn of(pod: &PodSeen, images: &BTreeSet<Reference>) -> Self {
+        let mut places = Self::default();
+        if pod.mirror {
+            return places;
+        }
+        for container in &pod.containers {
+            let (started, failing) = (pulls::has_started(container), pulls::is_waiting(container));
+            if !(started || failing) || container.pull_policy == PullPolicy::Never {
+                continue;
+            }
+            let Ok(image) = Reference::parse(&container.image) else {
+                continue;
+            };
+            if let Some(place) = images.iter().take(64).position(|of| *of == image) {
+                places.started |= u64::from(started) << place;
+                places.failing |= u64::from(failing) << place;
+            }
+        }
+        places
+    }
+
+    /// A container waits that did not before.
+    pub(super) fn newly_failing(self, before: Self) -> impl Iterator<Item = usize> {
+        let new = self.failing & !before.failing;
+        (0..64).filter(move |place| new >> place & 1 == 1)
+    }
+
+    /// A container waits for the image at this place.
+    pub(super) fn is_failing(self, place: usize) -> bool {
+        place < 64 && self.failing >> place & 1 == 1
+    }
+
+    /// A container was started from the image at this place.
+    pub(super) fn has_started(self, place: usize) -> bool {
+        place < 64 && self.started >> place & 1 == 1
+    }
+}
+
+impl Standing {
+    fn add(&mut self, other: Self) {
+        self.pods += other.pods;
+        self.started += other.started;
+        self.failing += other.failing;
+    }
+
+    fn take_off(&mut self, other: Self) {
+        self.pods = self.pods.saturating_sub(other.pods);
+        self.started = self.started.saturating_sub(other.started);
+        self.failing = self.failing.saturating_sub(other.failing);
+    }
 }
 
 /// Names a claim.
@@ -31,6 +129,8 @@ pub(super) struct Shape {
     key: Arc<ShapeKey>,
     /// None while they are set aside.
     claims: Box<[ClaimId]>,
+    /// For each of its images.
+    standing: Box<[Standing]>,
     pods: u32,
     /// Of its ServiceAccount or namespace: with one, its pods are set aside.
     mark: Option<Mark>,
@@ -40,6 +140,22 @@ pub(super) struct Shape {
 
 /// Names a shape.
 pub(super) type ShapeId = Slot<Shape>;
+
+impl Shape {
+    pub(super) fn pods(&self) -> u32 {
+        self.pods
+    }
+
+    pub(super) fn account(&self) -> &Arc<str> {
+        &self.key.service_account
+    }
+
+    /// Each claim, and how the pods of this shape stand with it.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (ClaimId, Standing)> {
+        let claims = self.claims.iter().copied();
+        claims.zip(self.standing.iter().copied())
+    }
+}
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct ShapeKey {
@@ -90,6 +206,7 @@ impl Claims {
         };
         let key = Arc::new(key);
         let id = self.shapes.insert(Shape {
+            standing: vec![Standing::default(); key.images.len()].into(),
             key: Arc::clone(&key),
             claims,
             pods: 1,
@@ -127,29 +244,83 @@ impl Claims {
     }
 
     /// Puts a shape under another mark: its claims are made or made no more, and `link` is called for
-    /// each that is new. Returns those that nobody makes any more.
+    /// each that is new. Returns those that nobody makes any more, and those that it made before.
     pub(super) fn mark(
         &mut self,
         id: ShapeId,
         mark: Option<Mark>,
         mut link: impl FnMut(&mut Claim, Created),
-    ) -> Vec<Claim> {
+    ) -> (Vec<Claim>, Box<[ClaimId]>) {
         let Some(shape) = self.shapes.get_mut(id) else {
-            return Vec::new();
+            return Default::default();
         };
         shape.mark = mark;
         let (key, created) = (Arc::clone(&shape.key), shape.created);
         let before = std::mem::take(&mut shape.claims);
+        let standing = shape.standing.clone();
         if mark.is_none() {
             let claims = self.claims_of(&key, &mut |claim| link(claim, created));
+            for (claim, standing) in claims.iter().zip(&standing) {
+                if let Some(claim) = self.claims.get_mut(*claim) {
+                    claim.standing.add(*standing);
+                }
+            }
             if let Some(shape) = self.shapes.get_mut(id) {
                 shape.claims = claims;
             }
         }
-        let before = before.iter();
-        before
-            .filter_map(|claim| self.release_claim(*claim))
-            .collect()
+        let mut over = Vec::new();
+        for (claim, standing) in before.iter().zip(&standing) {
+            if let Some(claim) = self.claims.get_mut(*claim) {
+                claim.standing.take_off(*standing);
+            }
+            over.extend(self.release_claim(*claim));
+        }
+        (over, before)
+    }
+
+    /// One pod more of a shape stands so with its images.
+    pub(super) fn stands(&mut self, id: ShapeId, places: Places) {
+        self.count(id, places, Standing::add);
+    }
+
+    /// One pod less.
+    pub(super) fn stands_no_more(&mut self, id: ShapeId, places: Places) {
+        self.count(id, places, Standing::take_off);
+    }
+
+    fn count(&mut self, id: ShapeId, places: Places, count: fn(&mut Standing, Standing)) {
+        let Some(shape) = self.shapes.get_mut(id) else {
+            return;
+        };
+        for (place, standing) in shape.standing.iter_mut().enumerate() {
+            let pod = Standing {
+                pods: 1,
+                started: places.has_started(place).into(),
+                failing: places.is_failing(place).into(),
+            };
+            count(standing, pod);
+            let claim = shape.claims.get(place).copied();
+            if let Some(claim) = claim.and_then(|claim| self.claims.get_mut(claim)) {
+                count(&mut claim.standing, pod);
+            }
+        }
+    }
+
+    /// The claims of a shape, in the order of its images; none while they are set aside.
+    pub(super) fn of_shape(&self, id: ShapeId) -> &[ClaimId] {
+        self.shapes.get(id).map_or(&[], |shape| &shape.claims)
+    }
+
+    /// The images of a shape, in the order of its claims.
+    pub(super) fn images_of(&self, id: ShapeId) -> &[Arc<Reference>] {
+        self.shapes.get(id).map_or(&[], |shape| &shape.key.images)
+    }
+
+    /// Every shape, with its number of pods and how these stand with each of its claims.
+    pub(super) fn shapes(&self) -> impl Iterator<Item = (ShapeId, &Shape)> {
+        let all = self.shape_of.values();
+        all.filter_map(|id| Some((*id, self.shapes.get(*id)?)))
     }
 
     /// The shapes of a namespace, or of one of its ServiceAccounts.
@@ -180,10 +351,15 @@ impl Claims {
 
     /// The claim that a pod of this shape makes for an image, as written.
     pub(super) fn of_image(&self, id: ShapeId, image: &str) -> Option<&Claim> {
+        self.claims.get(self.id_of_image(id, image)?)
+    }
+
+    /// Its name.
+    pub(super) fn id_of_image(&self, id: ShapeId, image: &str) -> Option<ClaimId> {
         let image = Reference::parse(image).ok()?;
-        let claims = self.shapes.get(id)?.claims.iter();
-        let mut claims = claims.filter_map(|claim| self.claims.get(*claim));
-        claims.find(|claim| *claim.image == image)
+        let shape = self.shapes.get(id)?;
+        let place = shape.key.images.iter().position(|of| **of == image)?;
+        shape.claims.get(place).copied()
     }
 
     /// The claims that name a Secret.
@@ -192,6 +368,10 @@ impl Claims {
             .get(secret)
             .map(|ids| ids.iter().copied().collect())
             .unwrap_or_default()
+    }
+
+    pub(super) fn get(&self, id: ClaimId) -> Option<&Claim> {
+        self.claims.get(id)
     }
 
     pub(super) fn get_mut(&mut self, id: ClaimId) -> Option<&mut Claim> {
@@ -231,6 +411,8 @@ impl Claims {
             secrets: key.secrets.clone(),
             image: key.image.clone(),
             candidates: Box::default(),
+            standing: Standing::default(),
+            told: Told::default(),
             shapes: 1,
         };
         link(&mut claim);

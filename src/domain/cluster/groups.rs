@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Created;
 use super::caps::{Caps, Flips};
+use super::claims::{Claim, Told};
 use super::holder::{Candidate, Hold, Holder};
 use super::pulls::Pull;
 use super::registry_use::RegistryUse;
@@ -45,6 +46,8 @@ pub struct Changes {
     pub registries: Vec<Registry>,
     /// What pods have pulled, each alike once.
     pub pulls: Vec<Pull>,
+    /// Credentials that a pull has just failed with, as far as we know.
+    pub failures: Vec<Group>,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +72,7 @@ pub(super) struct Groups {
     changed: HashSet<Group>,
     changed_registries: HashSet<Registry>,
     pulls: HashSet<Pull>,
+    failures: HashSet<Group>,
 }
 
 impl Groups {
@@ -98,12 +102,13 @@ impl Groups {
             groups: self.changed.drain().collect(),
             registries: self.changed_registries.drain().collect(),
             pulls: self.pulls.drain().collect(),
+            failures: self.failures.drain().collect(),
         }
     }
 
     pub(super) fn has_changes(&self) -> bool {
         let are_wanted = !self.changed.is_empty() || !self.changed_registries.is_empty();
-        are_wanted || !self.pulls.is_empty()
+        are_wanted || !self.pulls.is_empty() || !self.failures.is_empty()
     }
 
     pub(super) fn wants(&self, group: &Group) -> bool {
@@ -168,6 +173,27 @@ impl Groups {
         used.is_some_and(|used| used.anonymous.contains_key(manifest))
     }
 
+    /// The manifests there of which it matters whether they are public; none while the registry is not
+    /// to be asked.
+    pub(super) fn questions(&self, registry: &Registry) -> impl Iterator<Item = &Manifest> {
+        let used = self.registries.get(registry);
+        let used = used.filter(|used| used.is_wanted(self.which));
+        used.into_iter().flat_map(|used| used.questions.keys())
+    }
+
+    /// A container was started from this repository.
+    pub(super) fn has_started_from(&self, registry: &Registry, repository: &str) -> bool {
+        let used = self.registries.get(registry);
+        used.is_some_and(|used| used.started.contains_key(repository))
+    }
+
+    /// Repositories there that containers were started from.
+    pub(super) fn started(&self, registry: &Registry) -> impl Iterator<Item = &str> {
+        let used = self.registries.get(registry);
+        used.into_iter()
+            .flat_map(|used| used.started.keys().map(String::as_str))
+    }
+
     pub(super) fn registries(&self) -> impl Iterator<Item = &Registry> {
         self.registries.keys()
     }
@@ -192,12 +218,11 @@ impl Groups {
         self.uses.get(group)?.owner.as_deref()
     }
 
-    pub(super) fn holders(&self, group: &Group) -> impl Iterator<Item = &Holder> {
+    pub(super) fn holders(&self, group: &Group) -> impl Iterator<Item = &Arc<Holder>> {
         self.uses
             .get(group)
             .into_iter()
             .flat_map(|used| used.holders.keys())
-            .map(|holder| &**holder)
     }
 
     pub(super) fn manifests(&self, group: &Group) -> impl Iterator<Item = &Manifest> {
@@ -310,6 +335,47 @@ impl Groups {
         });
     }
 
+    /// A pull of this image has just failed.
+    pub(super) fn failed(&mut self, image: &Reference, candidates: &[Candidate]) {
+        let groups = candidates.iter().map(|one| group_of(image, one));
+        self.failures.extend(groups);
+    }
+
+    /// Takes in what is to be told of a claim now.
+    pub(super) fn review(&mut self, claim: &mut Claim) {
+        let telling = claim.telling();
+        self.tell(claim, telling);
+    }
+
+    /// Nobody makes this claim any more.
+    pub(super) fn close(&mut self, claim: &mut Claim) {
+        self.tell(claim, Told::default());
+    }
+
+    fn tell(&mut self, claim: &mut Claim, telling: Told) {
+        let before = std::mem::replace(&mut claim.told, telling);
+        if before == telling {
+            return;
+        }
+        let image = &claim.image;
+        self.touch_registry(image.registry(), |used| {
+            let manifest = manifest_of(image);
+            count(
+                &mut used.questions,
+                &manifest,
+                before.is_question,
+                telling.is_question,
+            );
+            let repository = manifest.repository;
+            count(
+                &mut used.started,
+                &repository,
+                before.has_started,
+                telling.has_started,
+            );
+        });
+    }
+
     /// Changes why a holder holds, and all that follows from it: its namespace's places, the holder
     /// list, the count of referenced holders, the owner, the registry's use.
     fn change(&mut self, group: &Group, holder: &Arc<Holder>, change: impl FnOnce(&mut Hold)) {
@@ -404,12 +470,20 @@ fn step(count: &mut u32, is_one_more: bool) {
     };
 }
 
-fn drop_one(counts: &mut BTreeMap<Manifest, u32>, manifest: &Manifest) {
-    if let Some(count) = counts.get_mut(manifest) {
+fn drop_one<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
         *count -= 1;
         if *count == 0 {
-            counts.remove(manifest);
+            counts.remove(key);
         }
+    }
+}
+
+fn count<K: Ord + Clone>(counts: &mut BTreeMap<K, u32>, key: &K, before: bool, after: bool) {
+    match (before, after) {
+        (false, true) => *counts.entry(key.clone()).or_default() += 1,
+        (true, false) => drop_one(counts, key),
+        (true, true) | (false, false) => {}
     }
 }
 
@@ -420,7 +494,7 @@ fn group_of(image: &Reference, candidate: &Candidate) -> Group {
     }
 }
 
-fn manifest_of(image: &Reference) -> Manifest {
+pub(super) fn manifest_of(image: &Reference) -> Manifest {
     Manifest {
         repository: image.repository().to_owned(),
         reference: image.manifest().to_owned(),

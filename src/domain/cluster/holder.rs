@@ -11,7 +11,7 @@ use crate::domain::credential::CredentialId;
 /// One entry of one Secret that holds a credential. Ordered by age, so that the first is the oldest;
 /// those with a mark come after all others, or a tenant could give its name to what others hold and
 /// hide it with that.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Holder {
     pub(super) mark: Option<Mark>,
     pub(super) created: Created,

@@ -120,12 +120,14 @@ impl Cluster {
             return;
         }
         let (secrets, groups) = (&self.secrets, &mut self.groups);
-        let over = self.claims.mark(shape, after, |claim, created| {
+        let (over, left) = self.claims.mark(shape, after, |claim, created| {
             apply::link(claim, secrets, groups, created);
         });
-        for claim in over {
-            apply::unlink(&claim, &mut self.groups);
+        for mut claim in over {
+            apply::unlink(&mut claim, &mut self.groups);
         }
+        self.review(&left);
+        self.review_shape(shape);
         for secret in self.claims.secrets_named(shape) {
             self.rewire(&secret, |wiring| {
                 wiring.dropped_by(&secret, By::Pod, before, pods);

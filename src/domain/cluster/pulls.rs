@@ -106,13 +106,20 @@ impl Stage {
 }
 
 /// One that ended at once was never seen running: the image it came from stays in its status.
-fn has_started(container: &ContainerSeen) -> bool {
+pub(super) fn has_started(container: &ContainerSeen) -> bool {
     container.running || container.restarts > 0 || !container.image_id.is_empty()
 }
 
 fn is_failing(container: &ContainerSeen) -> bool {
     let reason = container.waiting_reason.as_deref();
     reason.is_some_and(|reason| FAILED.contains(&reason))
+}
+
+/// It waits since a pull failed. Kubelets from 1.33 on give the raw text of an error that they meet
+/// before they ask a runtime as the reason, which is then more than one word.
+pub(super) fn is_waiting(container: &ContainerSeen) -> bool {
+    let reason = container.waiting_reason.as_deref();
+    is_failing(container) || reason.is_some_and(|reason| reason.contains(char::is_whitespace))
 }
 
 #[cfg(test)]

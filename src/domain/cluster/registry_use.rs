@@ -17,6 +17,10 @@ pub(super) struct RegistryUse {
     pub(super) admitted: u32,
     /// Manifests that some claim has no candidate for: they are pulled without a credential.
     pub(super) anonymous: BTreeMap<Manifest, u32>,
+    /// Of these, those of which it matters whether they are public.
+    pub(super) questions: BTreeMap<Manifest, u32>,
+    /// Repositories that containers were started from, by the claims of which that is so.
+    pub(super) started: BTreeMap<String, u32>,
 }
 
 impl RegistryUse {
@@ -28,10 +32,15 @@ impl RegistryUse {
         }
     }
 
-    /// What is to be asked of it: a ping, a look.
-    pub(super) fn wishes(&self, which: Which) -> (bool, bool) {
+    /// What is to be asked of it: a ping, a look, and about how many manifests.
+    pub(super) fn wishes(&self, which: Which) -> (bool, bool, usize) {
         let is_wanted = self.is_wanted(which);
-        (is_wanted, is_wanted && !self.anonymous.is_empty())
+        let questions = if is_wanted { self.questions.len() } else { 0 };
+        (
+            is_wanted,
+            is_wanted && !self.anonymous.is_empty(),
+            questions,
+        )
     }
 
     /// Nothing names it any more.

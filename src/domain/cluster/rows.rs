@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::examination::{Counts, Examination};
 use super::groups::{Group, Which};
 use super::holder::Holder;
 use super::inventory::why_no_login;
@@ -33,12 +34,15 @@ impl Cluster {
         &self,
         verdicts: &Verdicts,
         quotas: &Quotas,
+        mut pods: Examination<'_>,
         listed: Listed,
         now: DateTime<Utc>,
     ) -> Unsorted {
         let labels = self.labels();
+        let blocked = pods.blocked();
+        let (pods, concerned) = pods.sums(&blocked);
         Unsorted::of(Rows {
-            credentials: self.credential_rows(verdicts, &labels, listed, now),
+            credentials: self.credential_rows(verdicts, &labels, &concerned, listed, now),
             groups: self.group_rows(verdicts, &labels, now),
             secrets: self.secret_rows(),
             references: if listed.secrets {
@@ -48,7 +52,7 @@ impl Cluster {
             },
             registries: self.registry_rows(verdicts, now),
             quotas: self.quota_rows(verdicts, quotas, &labels, now),
-            blocked: Vec::new(),
+            pods,
             objects: self.object_counts(),
         })
     }
@@ -84,6 +88,7 @@ impl Cluster {
         &self,
         verdicts: &Verdicts,
         labels: &Labels,
+        concerned: &Counts,
         listed: Listed,
         now: DateTime<Utc>,
     ) -> Vec<CredentialRow> {
@@ -91,6 +96,7 @@ impl Cluster {
         for (group, label) in labels {
             let verdict = self.verdict(verdicts, group);
             for holder in self.groups.holders(group) {
+                let slot = (Arc::clone(holder), group.registry.clone());
                 let name = Named {
                     namespace: holder.namespace.clone(),
                     name: holder.name.clone(),
@@ -125,6 +131,7 @@ impl Cluster {
                     outcome: outcome(verdict, &expiry, now),
                     expires: expiry.expires,
                     issued: expiry.issued,
+                    pods: concerned.get(&slot).copied().unwrap_or_default(),
                 });
             }
         }

@@ -1,6 +1,6 @@
 //! A Secret as the graph holds it: its entries with interned credentials, its faults, its dates.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +16,7 @@ use crate::domain::expiry::{self, CredentialKind, Declared, Expiry, Sources};
 use crate::domain::image::Registry;
 use crate::domain::keyring::{self, Key};
 use crate::domain::name::Names;
+use crate::domain::owner::{Marks, SecretOwner};
 
 /// One Secret of a pull-secret type, or one docker config file.
 #[derive(Clone, Debug)]
@@ -28,10 +29,30 @@ pub(super) struct Secret {
     pub(super) entries: Box<[Entry]>,
     pub(super) faults: FaultSet,
     pub(super) changed: Option<DateTime<Utc>>,
-    created: Created,
+    /// Under which name its data was written last.
+    pub(super) manager: Option<Arc<str>>,
+    /// Who would write it anew.
+    pub(super) owner: Option<Arc<SecretOwner>>,
+    /// Entries that are never sent, or to nobody.
+    pub(super) useless: Box<[Useless]>,
+    pub(super) created: Created,
     /// The kubelet drops every credential of every Secret of a pod that names this one.
-    poisons_all: bool,
+    pub(super) poisons_all: bool,
 }
+
+/// An entry that the kubelet never sends, or not to anybody who could accept it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Useless {
+    /// The key as the kubelet indexes it; none where it drops the entry.
+    pub(super) key: Option<Key>,
+    /// The key as written, fit to be shown.
+    pub(super) label: Box<str>,
+    /// What is wrong with it.
+    pub(super) faults: FaultSet,
+}
+
+/// So many of them are kept of one Secret: they are told of, nothing hangs on them.
+const USELESS_MOST: usize = 64;
 
 /// One entry that the kubelet would send to somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +63,8 @@ pub(super) struct Entry {
     pub(super) credential: CredentialId,
     pub(super) kind: CredentialKind,
     pub(super) expiry: Expiry,
+    /// What makes it suspicious.
+    pub(super) faults: FaultSet,
     pub(super) holder: Arc<Holder>,
 }
 
@@ -52,8 +75,11 @@ pub(crate) struct Contents {
     pub(super) own: Option<Mark>,
     pub(super) created: Created,
     entries: Vec<Content>,
+    useless: Vec<Useless>,
     faults: FaultSet,
     changed: Option<DateTime<Utc>>,
+    manager: Option<String>,
+    owner: Option<SecretOwner>,
     poisons_all: bool,
 }
 
@@ -63,6 +89,7 @@ struct Content {
     credential: Credential,
     kind: CredentialKind,
     expiry: Expiry,
+    faults: FaultSet,
 }
 
 impl Contents {
@@ -74,22 +101,41 @@ impl Contents {
             annotations: &seen.annotations,
             data: &seen.expiry_data,
         };
-        let entries = parsed.entries.into_iter().filter_map(|entry| {
-            // What is never sent, or to nobody, is a fault and no credential.
-            let key = entry.key.filter(|_| is_sent(entry.faults))?;
-            Some(Content {
-                key,
-                kind: expiry::kind(&entry.credential),
-                expiry: Expiry::of(&entry.credential, &declared, sources),
-                credential: entry.credential,
-            })
+        let (mut entries, mut useless) = (Vec::new(), Vec::new());
+        for entry in parsed.entries {
+            match entry.key.clone().filter(|_| is_sent(entry.faults)) {
+                Some(key) => entries.push(Content {
+                    key,
+                    kind: expiry::kind(&entry.credential),
+                    expiry: Expiry::of(&entry.credential, &declared, sources),
+                    faults: entry.faults,
+                    credential: entry.credential,
+                }),
+                // What is never sent, or to nobody, is a fault and no credential.
+                None if useless.len() < USELESS_MOST => useless.push(Useless {
+                    label: entry.label().into(),
+                    key: entry.key,
+                    faults: entry.faults,
+                }),
+                None => {}
+            }
+        }
+        let (changed, manager) = seen.changed.unzip();
+        let owner = SecretOwner::of(Marks {
+            owner: seen.owner.as_ref(),
+            annotations: &seen.annotations,
+            labels: &seen.labels,
+            manager: manager.as_deref(),
         });
         Self {
             own: Mark::of_secret(seen.kind, &seen.annotations),
             created: seen.created,
-            entries: entries.collect(),
+            entries,
+            useless,
             faults,
-            changed: seen.changed.map(|(at, _)| at).or(seen.created),
+            changed: changed.or(seen.created),
+            manager,
+            owner,
             poisons_all,
         }
     }
@@ -109,6 +155,7 @@ impl Secret {
             registry: content.key.registry(),
             kind: content.kind,
             expiry: content.expiry,
+            faults: content.faults,
             holder: Arc::new(Holder {
                 mark,
                 created: contents.created,
@@ -126,6 +173,9 @@ impl Secret {
             entries: entries.collect(),
             faults: contents.faults,
             changed: contents.changed,
+            manager: contents.manager.map(|manager| names.intern(&manager)),
+            owner: contents.owner.map(Arc::new),
+            useless: contents.useless.into(),
             created: contents.created,
             poisons_all: contents.poisons_all,
         }
@@ -166,6 +216,9 @@ impl Secret {
         self.changed = newer.changed;
         self.created = newer.created;
         self.faults = newer.faults;
+        self.manager = newer.manager;
+        self.owner = newer.owner;
+        self.useless = newer.useless;
     }
 
     /// The group of each entry whose key names a registry, with its holder.
@@ -220,7 +273,7 @@ pub(super) fn is_sent(faults: FaultSet) -> bool {
 
 /// The entries that the kubelet tries for a claim, in its order; none when one of the Secrets that
 /// the pod names cannot be parsed (pkg/credentialprovider/secrets: the error drops them all).
-pub(super) fn candidates(secrets: &HashMap<Named, Secret>, claim: &Claim) -> Box<[Candidate]> {
+pub(super) fn candidates(secrets: &BTreeMap<Named, Secret>, claim: &Claim) -> Box<[Candidate]> {
     let named: Vec<&Secret> = claim
         .secrets
         .iter()

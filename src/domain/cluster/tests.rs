@@ -8,7 +8,9 @@ mod vantage;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::domain::attempts::Attempts;
 use crate::domain::docker_config::{self, SecretKind};
+use crate::domain::node_credentials::NodeCredentials;
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{Listed, Rows, Skipped};
 use crate::domain::verdict::Verdicts;
@@ -123,8 +125,20 @@ fn cluster_of(which: Which, changes: impl IntoIterator<Item = Change>) -> Cluste
 }
 
 fn rows(cluster: &Cluster) -> Rows {
+    rows_of(cluster, Listed::ALL)
+}
+
+fn rows_of(cluster: &Cluster, listed: Listed) -> Rows {
+    let (attempts, verdicts) = (Attempts::default(), Verdicts::default());
+    let known = Known {
+        verdicts: &verdicts,
+        node_credentials: &NodeCredentials::default(),
+        has_secrets: listed.secrets,
+        now: at(0),
+    };
+    let pods = cluster.examine(&attempts, known);
     cluster
-        .rows(&Verdicts::default(), &Quotas::default(), Listed::ALL, at(0))
+        .rows(&verdicts, &Quotas::default(), pods, listed, at(0))
         .in_order()
 }
 
@@ -431,9 +445,7 @@ fn nothing_is_missing_before_all_secrets_have_come_in() {
         secrets: false,
         referrers: true,
     };
-    let rows = cluster
-        .rows(&Verdicts::default(), &Quotas::default(), listed, at(0))
-        .in_order();
+    let rows = rows_of(&cluster, listed);
     assert!(rows.references.is_empty());
 }
 
@@ -444,9 +456,7 @@ fn nothing_is_unreferenced_before_all_that_could_name_it_has_come_in() {
         secrets: true,
         referrers: false,
     };
-    let rows = cluster
-        .rows(&Verdicts::default(), &Quotas::default(), listed, at(0))
-        .in_order();
+    let rows = rows_of(&cluster, listed);
     assert_eq!(rows.credentials[0].skipped, None);
 }
 

@@ -149,6 +149,11 @@ impl Wiring {
         self.by_name.get(name).map_or(0, |named| named.told(by))
     }
 
+    /// The type of a listed Secret that no watch holds, as far as the API server was asked.
+    pub(super) fn found_type(&self, name: &Named) -> Option<&Arc<str>> {
+        self.found.get(name)
+    }
+
     /// Listed, and there with a type that no kubelet reads.
     pub(super) fn of_other_types(&self) -> impl Iterator<Item = &Named> {
         let others = self.found.iter().filter(|(_, kind)| !is_pull_secret(kind));
@@ -156,7 +161,7 @@ impl Wiring {
     }
 }
 
-fn is_pull_secret(kind: &str) -> bool {
+pub(super) fn is_pull_secret(kind: &str) -> bool {
     SecretKind::ALL
         .iter()
         .any(|known| known.type_name() == kind)

@@ -12,6 +12,7 @@ fn judgement(outcomes: &[Outcome]) -> Judgement {
         provider: Provider::Unknown,
         ping: outcomes[0],
         up: outcomes[0] == Outcome::Ok,
+        guards_all: false,
         login: outcomes.get(1).copied().map(Meaning::plain),
         manifests: Vec::new(),
         steps: steps

@@ -1,0 +1,467 @@
+//! The order in which causes are looked for: the first that is proven is the cause.
+//!
+//! 1. What only the node can know, by its newest message.
+//! 2. A malformed Secret that keeps the kubelet from all of the Pod's.
+//! 3. Nothing that the Pod names matches the image.
+//! 4. Something matches, and all of it fails: what got furthest decides.
+//! 5. What the node says of the way to the registry.
+//! 6. Nothing is proven.
+//!
+//! A message that says how the way to the registry failed comes before 2 to 4: nothing was asked
+//! there, so that no credential can have been the matter.
+
+use super::likeness::is_typo;
+use super::{Case, Detail, Diagnosis, Found, Named, PullSecret, SecretId, Tried, Waiting, Word};
+use crate::domain::cause::Cause;
+use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
+use crate::domain::outcome::{Meaning, Outcome, Situation};
+use crate::domain::pull_failure::Reason;
+
+/// Why a Pod that waits cannot pull.
+pub fn judge(case: &Case, waiting: &Waiting<'_>) -> Diagnosis {
+    by_message_only(waiting)
+        .or_else(|| by_the_way(case, waiting))
+        .or_else(|| {
+            if !waiting.is_settled {
+                return None;
+            }
+            let judge = Judge {
+                case,
+                waiting: Some(waiting),
+            };
+            let first = judge.absent().or_else(|| judge.poisoned());
+            let own_word = || by_own_word(waiting);
+            first
+                .or_else(own_word)
+                .or_else(|| match case.candidates.is_empty() {
+                    true => judge.no_candidate(),
+                    false => judge.candidates(),
+                })
+        })
+        .or_else(|| by_own_word(waiting))
+        .unwrap_or_else(|| Diagnosis::of(Cause::Unknown))
+}
+
+/// The same of an image of which nothing is known but what the node says.
+pub fn by_message(waiting: &Waiting<'_>) -> Diagnosis {
+    said(waiting)
+}
+
+/// Why a Pod whose container was started could not pull its image again; `None` where it could, and
+/// where that is not certain. Nodes keep images, so that nothing is seen of it until a Pod comes to
+/// another node.
+pub fn would_fail(case: &Case) -> Option<Diagnosis> {
+    // One that names none was pulled somehow: what with, its node knows.
+    let is_told = !case.named.is_empty() && !case.has_node_credentials;
+    if !is_told || case.is_up != Some(true) {
+        return None;
+    }
+    let judge = Judge {
+        case,
+        waiting: None,
+    };
+    let found = if case.candidates.is_empty() {
+        // Without a credential it would be refused: that is what makes a fault of theirs a danger.
+        if !judge.needs_credential() {
+            return None;
+        }
+        judge.poisoned().or_else(|| judge.no_candidate())
+    } else {
+        let is_certain = case.candidates.iter().all(|tried| tried.is_fresh);
+        judge.candidates().filter(|_| is_certain)
+    };
+    found.filter(|found| found.cause.is_of_credentials())
+}
+
+/// What the newest message of the node proves, and nobody else can know.
+fn by_message_only(waiting: &Waiting<'_>) -> Option<Diagnosis> {
+    match waiting.reason? {
+        Reason::InvalidImageName
+        | Reason::PlatformMismatch
+        | Reason::NeverPull
+        | Reason::SignatureRejected
+        | Reason::CorruptImage
+        | Reason::NodeDiskFull
+        | Reason::KubeletQps => Some(said(waiting)),
+        _ => None,
+    }
+}
+
+/// The way to the registry, or the registry itself, failed before a credential could matter. An
+/// account that is locked is told by some registries in the words of a limit.
+fn by_the_way(case: &Case, waiting: &Waiting<'_>) -> Option<Diagnosis> {
+    match waiting.reason? {
+        Reason::RateLimited => {
+            let locked = case.candidates.iter().find(|tried| tried.is_locked());
+            Some(match locked {
+                Some(tried) => about(Cause::LockedOut, tried),
+                None => said(waiting),
+            })
+        }
+        Reason::Dns
+        | Reason::Timeout
+        | Reason::Connection
+        | Reason::Tls
+        | Reason::RegistryError => Some(said(waiting)),
+        _ => None,
+    }
+}
+
+/// A kubelet that says itself that it cannot read a pull secret; which one is not in its words.
+fn by_own_word(waiting: &Waiting<'_>) -> Option<Diagnosis> {
+    (waiting.reason? == Reason::MalformedSecret).then(|| said(waiting))
+}
+
+fn said(waiting: &Waiting<'_>) -> Diagnosis {
+    let reason = waiting.reason.unwrap_or(Reason::Other);
+    let found = Diagnosis::of(Cause::told_by(reason));
+    match Detail::said(reason, waiting.text) {
+        Some(detail) => found.with(detail),
+        None => found,
+    }
+}
+
+fn about(cause: Cause, tried: &Tried) -> Diagnosis {
+    Diagnosis::of(cause)
+        .about(tried.secret.clone())
+        .at_key(&tried.key)
+}
+
+struct Judge<'a> {
+    case: &'a Case,
+    /// `None` where nothing waits: could it be pulled again?
+    waiting: Option<&'a Waiting<'a>>,
+}
+
+impl Judge<'_> {
+    fn said(&self, wanted: Reason) -> bool {
+        self.waiting.and_then(|waiting| waiting.reason) == Some(wanted)
+    }
+
+    /// The node was refused: with what our own login was told, that makes two.
+    fn was_refused(&self) -> bool {
+        [Reason::Unauthorized, Reason::Forbidden, Reason::Expired]
+            .into_iter()
+            .any(|reason| self.said(reason))
+    }
+
+    /// The image is not there, whoever asks: the registry says so to anybody, or gives everything else
+    /// of the repository to anybody.
+    fn absent(&self) -> Option<Diagnosis> {
+        let answer = self.case.anonymous?;
+        let is_absent = match answer.meaning.outcome {
+            Outcome::Ok => self.said(Reason::NotFound),
+            Outcome::NotFound => {
+                let is_about_this = answer.is_of_this || self.said(Reason::NotFound);
+                is_about_this && !answer.meaning.may_hide()
+            }
+            _ => false,
+        };
+        is_absent.then(|| Diagnosis::of(Cause::ImageNotFound))
+    }
+
+    fn is_public(&self) -> bool {
+        let answer = self.case.anonymous;
+        answer.is_some_and(|answer| answer.meaning.outcome == Outcome::Ok)
+    }
+
+    /// Without a credential nobody gets it: the repository is there, and not for everybody.
+    fn needs_credential(&self) -> bool {
+        if self.is_public() {
+            return false;
+        }
+        let told = self.case.anonymous.map(|answer| answer.meaning);
+        let is_private = |meaning: Meaning| meaning.may_mean == [Situation::CredentialNeeded];
+        let is_hidden = |meaning: Meaning| {
+            self.case.proof.is_some() && meaning.may_mean(Situation::CredentialNeeded)
+        };
+        self.case.guards_all || told.is_some_and(|told| is_private(told) || is_hidden(told))
+    }
+
+    fn poisoned(&self) -> Option<Diagnosis> {
+        if self.is_public() {
+            return None;
+        }
+        let named = self.pull_secrets();
+        let (name, secret) = named.into_iter().find(|(_, secret)| secret.poisons_all)?;
+        Some(self.malformed(name, secret.faults, Effect::PoisonsAll))
+    }
+
+    /// Nothing that the Pod names matches: where would the credential be?
+    fn no_candidate(&self) -> Option<Diagnosis> {
+        if self.is_public() {
+            return None;
+        }
+        self.not_named()
+            .or_else(|| self.elsewhere())
+            .or_else(|| self.skipped())
+            .or_else(|| self.mismatch())
+            .or_else(|| self.missing())
+            .or_else(|| self.denied_or_absent())
+    }
+
+    /// It is in the namespace, and the Pod does not name it.
+    fn not_named(&self) -> Option<Diagnosis> {
+        let case = self.case;
+        let listed = case.unnamed.iter().find(|secret| secret.is_listed);
+        let first = case.unnamed.first()?;
+        let is_mirror = self.waiting.is_some_and(|waiting| waiting.is_mirror);
+        let found = |cause, secret: &super::Unnamed| {
+            Diagnosis::of(cause)
+                .about(self.here(&secret.name))
+                .at_key(&secret.key)
+        };
+        if is_mirror {
+            return None;
+        }
+        if case.named.is_empty() {
+            return Some(match listed {
+                Some(listed) => found(Cause::StalePod, listed),
+                None => found(Cause::ServiceAccountNotConfigured, first),
+            });
+        }
+        let absent = || case.named.iter().filter(|named| named.is_absent());
+        let meant = case
+            .unnamed
+            .iter()
+            .find(|secret| absent().any(|named| is_typo(&named.name, &secret.name)));
+        let (word, secret) = match (meant, listed) {
+            (Some(meant), _) => (Word::NameTypo, meant),
+            (None, Some(listed)) => (Word::PodListHidesServiceAccount, listed),
+            (None, None) => (Word::NotListed, first),
+        };
+        Some(found(Cause::SecretNotReferenced, secret).with(Detail::Word(word)))
+    }
+
+    fn elsewhere(&self) -> Option<Diagnosis> {
+        let secret = self.case.elsewhere.first()?;
+        Some(Diagnosis::of(Cause::SecretInOtherNamespace).about(secret.clone()))
+    }
+
+    /// One that the Pod names is there, and the kubelet passes it or the entry over.
+    fn skipped(&self) -> Option<Diagnosis> {
+        for named in &self.case.named {
+            match &named.found {
+                Found::OtherType(_) => {
+                    let fault = Detail::Fault(FaultKind::WrongSecretType);
+                    let found = Diagnosis::of(Cause::MalformedSecret).with(fault);
+                    return Some(found.about(self.here(&named.name)));
+                }
+                Found::PullSecret(secret) if secret.is_ignored => {}
+                Found::PullSecret(secret) => {
+                    if let Some((key, faults)) = &secret.useless {
+                        let found = self.malformed(&named.name, *faults, Effect::EntryUseless);
+                        return Some(found.at_key(key));
+                    }
+                    if secret.is_empty && !secret.faults.is_empty() {
+                        let worst = secret.faults.worst().unwrap_or(Effect::SecretIgnored);
+                        return Some(self.malformed(&named.name, secret.faults, worst));
+                    }
+                }
+                Found::Unseen | Found::Absent => {}
+            }
+        }
+        None
+    }
+
+    fn malformed(&self, name: &std::sync::Arc<str>, faults: FaultSet, effect: Effect) -> Diagnosis {
+        let found = Diagnosis::of(Cause::MalformedSecret).about(self.here(name));
+        match faults.iter().find(|fault| fault.effect() == effect) {
+            Some(fault) => found.with(Detail::Fault(fault)),
+            None => found,
+        }
+    }
+
+    /// The Secrets that the Pod names are sound, and none of their keys means this image. Without a
+    /// key that nearly does, all of them must be there: an absent one may be the one that is missing.
+    fn mismatch(&self) -> Option<Diagnosis> {
+        let case = self.case;
+        if case.has_node_credentials || case.named.is_empty() {
+            return None;
+        }
+        if let Some(near) = &case.near {
+            let found = Diagnosis::of(Cause::RegistryMismatch).with(Detail::Rule(near.rule));
+            return Some(found.about(near.secret.clone()).at_key(&near.key));
+        }
+        let are_all_sound = case.named.iter().all(Named::is_sound);
+        let first = case.named.first().filter(|_| are_all_sound)?;
+        let found = Diagnosis::of(Cause::RegistryMismatch);
+        let found = found.about(self.here(&first.name));
+        self.needs_credential().then_some(found)
+    }
+
+    fn missing(&self) -> Option<Diagnosis> {
+        let case = self.case;
+        let is_unseen = |named: &Named| matches!(named.found, Found::Unseen);
+        if case.has_node_credentials || case.named.iter().any(is_unseen) {
+            return None;
+        }
+        if !self.needs_credential() {
+            return None;
+        }
+        let absent = case.named.iter().find(|named| named.is_absent());
+        let found = Diagnosis::of(Cause::MissingPullSecret);
+        Some(match absent {
+            Some(named) => found.about(self.here(&named.name)),
+            None => found,
+        })
+    }
+
+    /// The registry does not say which, and nothing else does.
+    fn denied_or_absent(&self) -> Option<Diagnosis> {
+        if self.case.has_node_credentials {
+            return None;
+        }
+        let told = self.case.anonymous?.meaning;
+        (told.outcome != Outcome::Ok && told.leaves_doubt())
+            .then(|| Diagnosis::of(Cause::DeniedOrAbsent))
+    }
+
+    /// Something matches: all of it fails, or there is nothing to tell.
+    fn candidates(&self) -> Option<Diagnosis> {
+        let tried = &self.case.candidates;
+        let mut failures = Vec::with_capacity(tried.len());
+        for one in tried {
+            failures.push((self.failure(one)?, one));
+        }
+        if let Some((_, locked)) = failures.iter().find(|(_, one)| one.is_locked()) {
+            return Some(about(Cause::LockedOut, locked));
+        }
+        // The first of those that got furthest.
+        let furthest = failures.iter().map(|(failure, _)| failure.stage()).max()?;
+        let (failure, one) = failures.iter().find(|(one, _)| one.stage() == furthest)?;
+        Some(match failure {
+            Failure::Login(cause) if *cause == Cause::InvalidCredentials => self.invalid(one),
+            Failure::Login(cause) | Failure::Manifest(cause) => about(*cause, one),
+        })
+    }
+
+    /// A login that is refused and whose entry has a fault is refused for the fault.
+    fn invalid(&self, tried: &Tried) -> Diagnosis {
+        match tried.faults.iter().next() {
+            Some(fault) => about(Cause::MalformedSecret, tried).with(Detail::Fault(fault)),
+            None => about(Cause::InvalidCredentials, tried),
+        }
+    }
+
+    /// How one of them fails; `None` where it works, or that is not known.
+    fn failure(&self, tried: &Tried) -> Option<Failure> {
+        if tried.expired_inside.is_some() {
+            return Some(Failure::Login(Cause::ExpiredCredentials));
+        }
+        if tried.is_not_asked {
+            return None;
+        }
+        if let Some(manifest) = tried.manifest.filter(|_| tried.is_good()) {
+            return self.of_manifest(manifest).map(Failure::Manifest);
+        }
+        let login = tried.login?;
+        let is_certain = tried.is_confirmed || self.was_refused();
+        let cause = match login.outcome {
+            Outcome::LockedOut => Cause::LockedOut,
+            Outcome::Expired => Cause::ExpiredCredentials,
+            Outcome::Unauthorized | Outcome::Forbidden if is_certain => {
+                match login.may_mean == [Situation::ExpiredCredential] {
+                    true => Cause::ExpiredCredentials,
+                    false => Cause::InvalidCredentials,
+                }
+            }
+            _ => return None,
+        };
+        Some(Failure::Login(cause))
+    }
+
+    /// What the answer about this manifest, after a good login, comes to.
+    fn of_manifest(&self, answer: Meaning) -> Option<Cause> {
+        use super::Proof;
+        let exists = self.case.proof;
+        let is_this_there = exists == Some(Proof::Manifest);
+        match answer.outcome {
+            Outcome::Expired => Some(Cause::ExpiredCredentials),
+            Outcome::LockedOut => Some(Cause::LockedOut),
+            Outcome::Unauthorized | Outcome::Forbidden => {
+                let may_be_absent = answer.may_mean(Situation::RepositoryAbsent);
+                Some(match exists.is_some() || !may_be_absent {
+                    true => Cause::PermissionDenied,
+                    false => Cause::DeniedOrAbsent,
+                })
+            }
+            Outcome::NotFound if is_this_there => Some(Cause::PermissionDenied),
+            Outcome::NotFound if answer.may_hide() => Some(Cause::DeniedOrAbsent),
+            Outcome::NotFound => Some(Cause::ImageNotFound),
+            _ => None,
+        }
+    }
+
+    fn pull_secrets(&self) -> Vec<(&std::sync::Arc<str>, &PullSecret)> {
+        let named = self.case.named.iter();
+        named
+            .filter_map(|named| match &named.found {
+                Found::PullSecret(secret) if !secret.is_ignored => Some((&named.name, secret)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn here(&self, name: &std::sync::Arc<str>) -> SecretId {
+        SecretId {
+            namespace: self.case.namespace.clone(),
+            name: name.clone(),
+        }
+    }
+}
+
+/// How an entry fails.
+enum Failure {
+    /// At the login.
+    Login(Cause),
+    /// After it.
+    Manifest(Cause),
+}
+
+impl Failure {
+    fn stage(&self) -> u8 {
+        match self {
+            Self::Login(_) => 0,
+            Self::Manifest(_) => 1,
+        }
+    }
+}
+
+impl Named {
+    fn is_absent(&self) -> bool {
+        matches!(self.found, Found::Absent)
+    }
+
+    fn is_sound(&self) -> bool {
+        match &self.found {
+            Found::PullSecret(secret) => !secret.poisons_all && !secret.is_empty,
+            Found::Unseen | Found::Absent | Found::OtherType(_) => false,
+        }
+    }
+}
+
+impl Tried {
+    /// Its login works; where a registry wants none at `/v2/`, its manifests tell.
+    fn is_good(&self) -> bool {
+        let is_ok = |login: Meaning| login.outcome == Outcome::Ok;
+        self.login.is_none_or(is_ok)
+    }
+
+    fn is_locked(&self) -> bool {
+        let is_locked = |meaning: Meaning| meaning.outcome == Outcome::LockedOut;
+        !self.is_not_asked
+            && (self.login.is_some_and(is_locked) || self.manifest.is_some_and(is_locked))
+    }
+}
+
+impl Meaning {
+    fn may_mean(&self, situation: Situation) -> bool {
+        self.may_mean.contains(&situation)
+    }
+
+    /// A `not found` that may be a "not for you".
+    fn may_hide(&self) -> bool {
+        self.may_mean(Situation::NoRight) || self.may_mean(Situation::CredentialNeeded)
+    }
+}

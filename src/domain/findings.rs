@@ -1,0 +1,71 @@
+//! Findings: Pods that cannot start, and Pods that could not be started again, each with its cause.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::cluster::Uid;
+use super::diagnosis::Diagnosis;
+use super::fix::Step;
+use super::image::Registry;
+use super::owner::Workload;
+
+closed! {
+    /// How a Pod stands.
+    State {
+        /// It cannot start now.
+        Blocked => "blocked",
+        /// It runs, and could not be pulled again.
+        AtRisk => "at_risk",
+    }
+}
+
+/// One image of one Pod that cannot be pulled.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Whether it waits, or would.
+    pub state: State,
+    /// `metadata.uid` of the Pod.
+    pub uid: Uid,
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub pod: Box<str>,
+    /// The container.
+    pub container: Box<str>,
+    /// The image as written.
+    pub image: Box<str>,
+    /// That of the image; `None` where its name is none.
+    pub registry: Option<Registry>,
+    /// The Pod's node, once it has one.
+    pub node: Option<Arc<str>>,
+    /// What the Pod belongs to.
+    pub workload: Workload,
+    /// Its ServiceAccount.
+    pub service_account: Arc<str>,
+    /// Why.
+    pub diagnosis: Diagnosis,
+    /// Since when it waits, as far as we know.
+    pub since: Option<DateTime<Utc>>,
+    /// The first of the Pod's images that waits, by which the Pod is counted.
+    pub is_first: bool,
+    /// It waits for long enough to be told of.
+    pub is_settled: bool,
+    /// Of a login that fails, whether the image could be pulled without it.
+    pub anonymous_would_work: Option<bool>,
+}
+
+/// The same with the reasons, for people.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// What was found.
+    pub finding: Finding,
+    /// The host whose answer decided, as far as the node told.
+    pub answered_by: Option<Registry>,
+    /// Who would write the Secret anew.
+    pub owner: Option<String>,
+    /// What the kubelet tried, and what each step came to.
+    pub evidence: Vec<String>,
+    /// What to do.
+    pub fix: Vec<Step>,
+}
