@@ -89,9 +89,7 @@ pub fn without_case(found: &Diagnosis, image: &str, patient: &Patient<'_>) -> Ve
     let pod = quote(patient.pod);
     let text = match found.cause {
         Cause::InvalidImageName => "Correct the image's name: it is none.".to_owned(),
-        Cause::ImageNeverPull => format!(
-            "The node does not have {image}, and imagePullPolicy Never forbids to pull it: load it there, or allow IfNotPresent."
-        ),
+        Cause::ImageNeverPull => never(found, image),
         _ => "What the node says:".to_owned(),
     };
     vec![run(
@@ -507,14 +505,7 @@ impl Fix<'_> {
     }
 
     fn never(&self) -> Vec<Step> {
-        match self.found.detail {
-            Some(Detail::Word(Word::NotVerified)) => vec![say(
-                "The node has the image, pulled with another credential, and may not give it to this Pod without asking the registry: use imagePullPolicy IfNotPresent with a pull secret that reads it.",
-            )],
-            _ => vec![self.image(
-                "The node does not have the image, and imagePullPolicy Never forbids to pull it: load it there, or allow IfNotPresent.",
-            )],
-        }
+        vec![self.image(&never(self.found, &self.case.image.to_string()))]
     }
 
     fn node(&self) -> Vec<Step> {
@@ -635,6 +626,17 @@ impl Fix<'_> {
             Some(secret) => format!("Secret {secret}"),
             None => "the pull secret".to_owned(),
         }
+    }
+}
+
+fn never(found: &Diagnosis, image: &str) -> String {
+    match found.detail {
+        Some(Detail::Word(Word::NotVerified)) => format!(
+            "The node has {image}, pulled with another credential, and does not give it to this Pod without asking the registry: use imagePullPolicy IfNotPresent with a pull secret that reads it."
+        ),
+        _ => format!(
+            "The node does not have {image}, and imagePullPolicy Never forbids to pull it: load it there, or allow IfNotPresent."
+        ),
     }
 }
 

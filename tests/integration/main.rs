@@ -36,6 +36,7 @@ mod real_registry;
 mod real_tls;
 mod registry;
 mod replays;
+mod scenarios;
 mod settings;
 mod shutdown;
 mod tools;

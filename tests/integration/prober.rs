@@ -42,7 +42,7 @@ pub(super) struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(|_| {})
     }
 
@@ -66,6 +66,11 @@ impl World {
         Self::made(now, keeper, Which::All, change, |probe| {
             Client::new(probe).unwrap()
         })
+    }
+
+    /// The time that its clock shows.
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.now
     }
 
     /// What it knows, for whoever brings its objects.

@@ -187,9 +187,11 @@ impl Judge<'_> {
         Some(self.malformed(name, secret.faults, Effect::PoisonsAll))
     }
 
-    /// Nothing that the Pod names matches: where would the credential be?
+    /// Nothing that the Pod names matches: where would the credential be? A mirror pod cannot name any:
+    /// its node has it, or not.
     fn no_candidate(&self) -> Option<Diagnosis> {
-        if self.is_public() {
+        let is_mirror = self.waiting.is_some_and(|waiting| waiting.is_mirror);
+        if is_mirror || self.is_public() {
             return None;
         }
         self.not_named()
@@ -205,15 +207,11 @@ impl Judge<'_> {
         let case = self.case;
         let listed = case.unnamed.iter().find(|secret| secret.is_listed);
         let first = case.unnamed.first()?;
-        let is_mirror = self.waiting.is_some_and(|waiting| waiting.is_mirror);
         let found = |cause, secret: &super::Unnamed| {
             Diagnosis::of(cause)
                 .about(self.here(&secret.name))
                 .at_key(&secret.key)
         };
-        if is_mirror {
-            return None;
-        }
         if case.named.is_empty() {
             return Some(match listed {
                 Some(listed) => found(Cause::StalePod, listed),
@@ -332,6 +330,8 @@ impl Judge<'_> {
         let (failure, one) = failures.iter().find(|(one, _)| one.stage() == furthest)?;
         Some(match failure {
             Failure::Login(cause) if *cause == Cause::InvalidCredentials => self.invalid(one),
+            // No login makes it appear.
+            Failure::Manifest(Cause::ImageNotFound) => Diagnosis::of(Cause::ImageNotFound),
             Failure::Login(cause) | Failure::Manifest(cause) => about(*cause, one),
         })
     }

@@ -148,10 +148,7 @@ fn without_a_pull_secret_it_matters_who_has_one() {
         is_mirror: true,
         ..waiting(Reason::Unauthorized)
     };
-    assert_eq!(
-        judge(&listed, &mirror).cause.as_str(),
-        "missing_pull_secret"
-    );
+    assert_eq!(judge(&listed, &mirror).cause.as_str(), "unknown");
 }
 
 #[test]

@@ -16,7 +16,7 @@ impl World {
         self
     }
 
-    pub(super) fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         let mut page = String::new();
         self.metrics.encode(&mut page).unwrap();
         page

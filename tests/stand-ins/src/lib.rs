@@ -6,6 +6,7 @@
 //! - [`api_server`]: list, watch, Table, writes with conflicts; faults by resource and verb.
 //! - [`registry`]: Basic and Bearer registries, the habits of well-known ones, scripted answers.
 //! - [`kubelet`]: what kubelets write of a pull that failed.
+//! - [`scenario`]: a cluster and a registry from files, with what must be found.
 //! - [`objects`]: Secrets, Pods and the rest as JSON, and what stands inside a pull secret.
 //! - [`tls`]: a private certification authority and the certificates a registry may show.
 //!
@@ -22,6 +23,7 @@ pub mod kubelet;
 mod listener;
 pub mod objects;
 pub mod registry;
+pub mod scenario;
 pub mod scrape;
 pub mod tls;
 

@@ -111,7 +111,8 @@ const DISTRIBUTION: &[Row] = &[
     Row::on(&[Manifest], &[401], Forbidden, NO_RIGHT).error(ChallengeError::InsufficientScope),
     Row::on(&[Login], &[401], Unauthorized, WRONG_OR_EXPIRED),
     Row::on(ONE_REPOSITORY, &[401, 403], Forbidden, NO_RIGHT),
-    Row::on(&[Manifest], &[404], NotFound, REPOSITORY_OR_TAG),
+    // To nobody as well: whoever may not read is not told.
+    Row::on(MANIFESTS, &[404], NotFound, REPOSITORY_OR_TAG),
 ];
 
 /// docker/hub-feedback#814 and #2217 (the lockout), docs.docker.com/docker-hub/usage/pulls. One text
