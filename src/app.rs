@@ -114,7 +114,9 @@ impl App {
     fn new(settings: Settings, shutdown: &CancellationToken) -> Self {
         let settings = Arc::new(settings);
         let cluster = Cluster::new(settings.expiry.clone(), settings.probe.which);
-        let shared = Shared::from(State::new(cluster));
+        let mut state = State::new(cluster);
+        state.node_credentials = settings.node_credentials.clone();
+        let shared = Shared::from(state);
         let clock = Clock::system();
         Self {
             metrics: {

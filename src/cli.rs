@@ -135,6 +135,10 @@ pub struct RunArgs {
     #[command(flatten)]
     pub probe: ProbeArgs,
 
+    /// What nodes have themselves.
+    #[command(flatten)]
+    pub nodes: NodeArgs,
+
     /// Where declared dates stand.
     #[command(flatten)]
     pub expiry: ExpiryArgs,
@@ -383,6 +387,23 @@ pub struct ExpiryArgs {
         help_heading = DATES
     )]
     pub data_key: Vec<String>,
+}
+
+/// What nodes have themselves.
+#[derive(Args, Clone, Debug)]
+pub struct NodeArgs {
+    /// Images that nodes may have a credential of their own for, as `matchImages` of a kubelet's
+    /// CredentialProviderConfig has them; `clouds` stands for ECR, Artifact Registry, GCR and ACR. A
+    /// Pod without a pull secret for them is not called wrong; repeatable, replaces the default
+    #[arg(
+        long = "node-credentials",
+        env = "REGCRED_NODE_CREDENTIALS",
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        default_value = "clouds",
+        help_heading = CLUSTER
+    )]
+    pub node_credentials: Vec<String>,
 }
 
 /// The log, on stderr.

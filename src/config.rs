@@ -18,6 +18,7 @@ use crate::domain::cluster::ObjectName;
 pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
+use crate::domain::node_credentials::NodeCredentials;
 use crate::domain::policy::{ApiServer, Policy};
 use crate::domain::shortcoming::FailOn;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub probe: Probe,
     /// Where refused logins are remembered.
     pub ledger: Ledger,
+    /// What nodes have themselves.
+    pub node_credentials: NodeCredentials,
     /// Where declared expiry dates stand.
     pub expiry: Sources,
     /// The listeners.

@@ -57,6 +57,9 @@ impl Settings {
             ),
             Ledger::File(path) => flag("--state-file", &path.display()),
         }
+        for pattern in self.node_credentials.told() {
+            flag("--node-credentials", &pattern);
+        }
         for annotation in &self.expiry.annotations {
             flag("--expiry.annotation", annotation);
         }

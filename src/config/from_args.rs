@@ -11,9 +11,10 @@ use super::complaints::Complaints;
 use super::{
     Check, Complaint, Log, LogFormat, Output, Probe, Process, Scope, Settings, Source, Web, Which,
 };
-use crate::cli::{CheckArgs, ExpiryArgs, LogArgs, RunArgs};
+use crate::cli::{CheckArgs, ExpiryArgs, LogArgs, NodeArgs, RunArgs};
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
+use crate::domain::node_credentials::{self, NodeCredentials};
 use fail_on::fail_on;
 use probe::probe;
 use source::{file, kept, scope, source, watched};
@@ -67,6 +68,7 @@ impl Settings {
             source,
             probe,
             ledger: kept(args, &mut complaints),
+            node_credentials: node_credentials(&args.nodes, &mut complaints),
             expiry: expiry(&args.expiry, &mut complaints),
             web: web(args, &mut complaints),
             grace: complaints.duration(
@@ -108,6 +110,7 @@ impl Check {
                 source,
                 probe,
                 ledger: file(args.probe.state_file.as_deref()).unwrap_or_default(),
+                node_credentials: NodeCredentials::default(),
                 expiry: expiry(&args.expiry, &mut complaints),
                 web: Web {
                     listen: Vec::new(),
@@ -143,6 +146,21 @@ fn expiry(args: &ExpiryArgs, complaints: &mut Complaints) -> Sources {
         annotations: names("--expiry.annotation", &args.annotation, complaints),
         data_keys: names("--expiry.data-key", &args.data_key, complaints),
     }
+}
+
+fn node_credentials(args: &NodeArgs, complaints: &mut Complaints) -> NodeCredentials {
+    const FLAG: &str = "--node-credentials";
+    let mut credentials = NodeCredentials::only([]);
+    for pattern in given(&args.node_credentials) {
+        if pattern == NodeCredentials::CLOUDS {
+            credentials = credentials.with(NodeCredentials::default().patterns().to_vec());
+        } else if node_credentials::is_pattern(pattern) {
+            credentials = credentials.with([pattern.to_owned()]);
+        } else {
+            complaints.about(FLAG, pattern, "is no pattern that a kubelet could read");
+        }
+    }
+    credentials
 }
 
 /// Names of annotations or data keys: a prefix and a slash at most, nothing odd.

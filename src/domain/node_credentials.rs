@@ -9,7 +9,7 @@ use super::keyring;
 
 /// What the providers of the clouds serve (cloud-provider-aws docs/credential_provider.md;
 /// cloud-provider-gcp cmd/auth-provider-gcp; Azure/acr-credential-provider).
-const CLOUDS: [&str; 12] = [
+const OF_CLOUDS: [&str; 12] = [
     "*.dkr.ecr.*.amazonaws.com",
     "*.dkr.ecr.*.amazonaws.com.cn",
     "*.dkr.ecr-fips.*.amazonaws.com",
@@ -31,11 +31,14 @@ pub struct NodeCredentials(Vec<String>);
 impl Default for NodeCredentials {
     /// The clouds' own.
     fn default() -> Self {
-        Self(CLOUDS.map(str::to_owned).to_vec())
+        Self(OF_CLOUDS.map(str::to_owned).to_vec())
     }
 }
 
 impl NodeCredentials {
+    /// The word that stands for the default among patterns.
+    pub const CLOUDS: &str = "clouds";
+
     /// None but these.
     pub fn only(patterns: impl IntoIterator<Item = String>) -> Self {
         Self(patterns.into_iter().collect())
@@ -52,6 +55,21 @@ impl NodeCredentials {
     pub fn cover(&self, image: &Reference) -> bool {
         let mut patterns = self.0.iter();
         patterns.any(|pattern| keyring::urls_match(pattern, image.name()).unwrap_or(false))
+    }
+
+    /// The same as flags have it, the clouds' own by their word.
+    pub fn told(&self) -> Vec<&str> {
+        let of_clouds = Self::default();
+        let has_clouds = of_clouds.0.iter().all(|pattern| self.0.contains(pattern));
+        let others = self
+            .0
+            .iter()
+            .filter(|pattern| !has_clouds || !of_clouds.0.contains(pattern));
+        let clouds = has_clouds.then_some(Self::CLOUDS);
+        clouds
+            .into_iter()
+            .chain(others.map(String::as_str))
+            .collect()
     }
 
     /// What was told, in order.

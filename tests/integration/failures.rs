@@ -6,10 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use http::{Method, Request};
-use http_body_util::BodyExt;
-use kube::Client;
-use kube::client::Body;
+use http::Method;
 use regcred_exporter::clock::Clock;
 use regcred_exporter::config::ClusterSource;
 use regcred_exporter::domain::attempts::Happening;
@@ -29,7 +26,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::exporter::Exporter;
-use super::real_api_server::RealApiServer;
+use super::real_api_server::{Admin, RealApiServer};
 use super::watch::client_of;
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";
@@ -284,7 +281,7 @@ const CAUSES: [(&str, &str, &str); 5] = [
 
 /// A namespace of a real cluster, its kubelets, and the truth about its Pods.
 struct Nodes {
-    client: Client,
+    admin: Admin,
     namespace: String,
     pods: Vec<Node>,
 }
@@ -303,15 +300,17 @@ struct Node {
 impl Nodes {
     async fn new(server: &RealApiServer, name: &str) -> Self {
         let nodes = Self {
-            client: client_of(&server.kubeconfig()).await,
+            admin: server.admin().await,
             namespace: name.to_owned(),
             pods: Vec::new(),
         };
         nodes
+            .admin
             .send(Method::POST, "/api/v1/namespaces", &namespace(name))
             .await;
         let path = nodes.path("serviceaccounts");
         nodes
+            .admin
             .send(Method::POST, &path, &service_account(name, "default", &[]))
             .await;
         nodes
@@ -321,32 +320,13 @@ impl Nodes {
         format!("/api/v1/namespaces/{}/{rest}", self.namespace)
     }
 
-    async fn send(&self, method: Method, path: &str, body: &Value) -> Value {
-        let kind = match method {
-            Method::PATCH => "application/merge-patch+json",
-            _ => "application/json",
-        };
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("content-type", kind)
-            .body(Body::from(body.to_string().into_bytes()))
-            .unwrap();
-        let answer = self
-            .client
-            .send(request)
-            .await
-            .expect("the API server answers");
-        let (head, body) = answer.into_parts();
-        assert!(head.status.is_success(), "{path}: {}", head.status);
-        let body = body.collect().await.unwrap().to_bytes();
-        serde_json::from_slice(&body).unwrap()
-    }
-
     async fn add(&mut self, number: usize) {
         let name = format!("web-{number}");
         let object = pod(&self.namespace, &name, APP.image, &[]).build();
-        let made = self.send(Method::POST, &self.path("pods"), &object).await;
+        let made = self
+            .admin
+            .send(Method::POST, &self.path("pods"), &object)
+            .await;
         self.pods.push(Node {
             name,
             uid: made["metadata"]["uid"].as_str().unwrap().to_owned(),
@@ -361,7 +341,7 @@ impl Nodes {
     async fn status(&self, node: &Node, status: PodBuilder) {
         let path = self.path(&format!("pods/{}/status", node.name));
         let status = json!({ "status": status.build()["status"] });
-        self.send(Method::PATCH, &path, &status).await;
+        self.admin.send(Method::PATCH, &path, &status).await;
     }
 
     /// The next attempt of a Pod fails: its status says so, an Event tells, it backs off.
@@ -386,12 +366,16 @@ impl Nodes {
         };
         let event = node.kubelet.event(&container, &error, recorded);
         match node.attempts {
-            1 => self.send(Method::POST, &self.path("events"), &event).await,
+            1 => {
+                self.admin
+                    .send(Method::POST, &self.path("events"), &event)
+                    .await
+            }
             _ => {
                 let patch =
                     json!({ "count": event["count"], "lastTimestamp": event["lastTimestamp"] });
                 let path = self.path(&format!("events/{event_name}"));
-                self.send(Method::PATCH, &path, &patch).await
+                self.admin.send(Method::PATCH, &path, &patch).await
             }
         };
         self.status(node, node.kubelet.backing_off(object(), &container, &error))

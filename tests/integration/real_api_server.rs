@@ -13,9 +13,11 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
 use kube::Client;
 use kube::client::Body;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -161,6 +163,11 @@ impl RealApiServer {
         panic!("the API server does not start: {}", self.log());
     }
 
+    /// Who may write whatever a test needs.
+    pub(crate) async fn admin(&self) -> Admin {
+        Admin(client_of(&self.kubeconfig()).await)
+    }
+
     /// A kubeconfig of an administrator.
     pub(crate) fn kubeconfig(&self) -> String {
         self.kubeconfig_of(ADMIN)
@@ -262,6 +269,31 @@ impl RealApiServer {
     fn log(&self) -> String {
         let log = fs::read(self.directory.join("log")).unwrap_or_default();
         String::from_utf8_lossy(&log[log.len().saturating_sub(2_000)..]).into_owned()
+    }
+}
+
+/// Writes objects as they are.
+pub(crate) struct Admin(Client);
+
+impl Admin {
+    /// Sends an object, or a merge patch; returns the answer, which must be a success.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Value {
+        let kind = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", kind)
+            .body(Body::from(body.to_string().into_bytes()))
+            .unwrap();
+        let answer = self.0.send(request).await;
+        let (head, body) = answer.expect("the API server answers").into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        assert!(head.status.is_success(), "{path}: {}: {text}", head.status);
+        serde_json::from_slice(&body).unwrap()
     }
 }
 

@@ -2,6 +2,7 @@
 //! (tests/scenarios/README.md).
 
 mod in_process;
+mod on_an_api_server;
 
 use std::collections::BTreeMap;
 use std::path::Path;
