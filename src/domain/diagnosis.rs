@@ -31,6 +31,18 @@ use super::cause::Cause;
 /// made with it may still be on its way to us.
 pub const SETTLING: TimeDelta = TimeDelta::seconds(3);
 
+/// What may pass by itself is told of once it has lasted so long: by then a kubelet has tried three
+/// times (k8s pkg/kubelet/kubelet.go: after 10 s, then 20 s more).
+const PASSING: TimeDelta = TimeDelta::seconds(60);
+
+/// For how long a Pod must wait before it is told of, beside being counted.
+pub fn told_after(cause: Cause) -> TimeDelta {
+    match cause.heals_itself() {
+        true => PASSING,
+        false => SETTLING,
+    }
+}
+
 /// Namespace and name of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretId {

@@ -49,8 +49,11 @@ pub struct Finding {
     pub since: Option<DateTime<Utc>>,
     /// The first of the Pod's images that waits, by which the Pod is counted.
     pub is_first: bool,
-    /// It waits for long enough to be told of.
+    /// It waits for long enough that what is not there is absent.
     pub is_settled: bool,
+    /// It has lasted for long enough to be told of: before that it may pass by itself, and is only
+    /// counted.
+    pub is_told: bool,
     /// Of a login that fails, whether the image could be pulled without it.
     pub anonymous_would_work: Option<bool>,
 }

@@ -3,6 +3,7 @@
 
 mod in_process;
 mod on_an_api_server;
+mod quiet;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -90,9 +90,9 @@ impl<'a> Examination<'a> {
             claims.id_of_image(pod.shape, in_trouble.image)
         });
         let case = claim.and_then(|claim| self.case(claim, &account));
-        let is_settled = in_trouble
-            .since
-            .is_none_or(|since| self.known.now - since >= SETTLING);
+        let now = self.known.now;
+        let lasts = |least| in_trouble.since.is_none_or(|since| now - since >= least);
+        let is_settled = lasts(SETTLING);
         let waiting = Waiting {
             reason: in_trouble.told.map(|told| told.reason),
             text: in_trouble.told.map_or("", |told| &told.text),
@@ -109,6 +109,7 @@ impl<'a> Examination<'a> {
         {
             diagnosis.detail = Some(Detail::Word(Word::NotVerified));
         }
+        let is_told = lasts(diagnosis::told_after(diagnosis.cause));
         let would_work = case
             .as_deref()
             .and_then(|case| self.anonymous_would_work(case));
@@ -127,6 +128,7 @@ impl<'a> Examination<'a> {
             since: in_trouble.since,
             is_first: in_trouble.is_first,
             is_settled,
+            is_told,
             anonymous_would_work: would_work,
         }
     }
@@ -168,6 +170,7 @@ impl<'a> Examination<'a> {
                 since: None,
                 is_first: true,
                 is_settled: true,
+                is_told: true,
                 anonymous_would_work: case
                     .as_deref()
                     .and_then(|case| self.anonymous_would_work(case)),

@@ -34,7 +34,7 @@ fn watch(resource: Resource) -> Watch {
 }
 
 /// An object as a list has it; `None` where no watch of ours would bring it.
-fn change(object: &Value) -> Option<Change> {
+pub(super) fn change(object: &Value) -> Option<Change> {
     let json = object.to_string();
     let (json, wanted) = (json.as_bytes(), Wanted::least());
     let place = Place::Item;
@@ -79,40 +79,42 @@ fn change(object: &Value) -> Option<Change> {
     })
 }
 
+/// Brings these objects as the first lists of all watches do.
+pub(super) fn begin(world: &World, objects: &[Value], node_credentials: NodeCredentials) {
+    let now = world.now();
+    // Whether a name exists with another type is asked after the lists.
+    let is_answer = |change: &Change| matches!(change, Change::NameLookedUp(..));
+    let (answers, listed): (Vec<_>, Vec<_>) =
+        objects.iter().filter_map(change).partition(is_answer);
+    world.shared().update(|state| {
+        state.node_credentials = node_credentials;
+        for resource in RESOURCES {
+            state.watches.expect(watch(resource));
+            state.take(Change::ListStarted(watch(resource)), now);
+        }
+        for change in listed {
+            state.take(change, now);
+        }
+        for resource in RESOURCES {
+            state.take(Change::ListFinished(watch(resource)), now);
+            state.watches.listed(&watch(resource));
+        }
+        for answer in answers {
+            state.take(answer, now);
+        }
+    });
+    world.settle();
+}
+
 /// What is found, and the page.
 async fn look(scenario: &Scenario) -> (Vec<Explained>, Page, String) {
     let registry = scenario.start().await;
     let host = registry.host().to_owned();
     let mut world = World::new();
-    let now = world.now();
     let objects = scenario.objects("ns", &host);
-    // Whether a name exists with another type is asked after the lists.
-    let (looked_up, listed): (Vec<_>, Vec<_>) = objects
-        .iter()
-        .filter_map(change)
-        .partition(|change| matches!(change, Change::NameLookedUp(..)));
     let patterns = scenario.expect.node_credentials.iter();
-    let patterns: Vec<_> = patterns
-        .map(|one| one.replace("{registry}", &host))
-        .collect();
-    world.shared().update(|state| {
-        state.node_credentials = NodeCredentials::only(patterns);
-        for resource in RESOURCES {
-            state.watches.expect(watch(resource));
-            state.take(Change::ListStarted(watch(resource)), now);
-        }
-        listed
-            .into_iter()
-            .for_each(|change| drop(state.take(change, now)));
-        for resource in RESOURCES {
-            state.take(Change::ListFinished(watch(resource)), now);
-            state.watches.listed(&watch(resource));
-        }
-        looked_up
-            .into_iter()
-            .for_each(|change| drop(state.take(change, now)));
-    });
-    world.settle();
+    let patterns = patterns.map(|one| one.replace("{registry}", &host));
+    begin(&world, &objects, NodeCredentials::only(patterns));
     world
         .pass(TimeDelta::seconds(scenario.expect.after_seconds.into()))
         .await;
