@@ -17,8 +17,12 @@ use crate::state::State;
 /// five logins an interval and not one per image.
 const NEW_MANIFEST_PART: u32 = 5;
 
-/// Pods that fail one after the other are no reason to ask more often than this.
+/// Pods that fail one after the other are no reason to ask for what was answered more often than
+/// this.
 const AFTER_FAILURE: TimeDelta = TimeDelta::seconds(30);
+
+/// Nor for a manifest that a Pod waits for, and that nobody has asked for yet: its cause hangs on it.
+const AFTER_FAILURE_OF_NEW: TimeDelta = TimeDelta::seconds(4);
 
 /// What a look at the changes comes to.
 #[derive(Default)]
@@ -101,7 +105,12 @@ impl Prober {
     ) -> Option<(Job, DateTime<Utc>)> {
         let verdict = state.verdicts.of(group)?;
         let is_doubted = verdict.is_proven() && state.cluster.wants(group);
-        let at = (verdict.last_run()? + AFTER_FAILURE).max(now);
+        let is_new = |manifest| verdict.manifest(manifest).is_none();
+        let pause = match state.cluster.manifests(group).any(is_new) {
+            true => AFTER_FAILURE_OF_NEW,
+            false => AFTER_FAILURE,
+        };
+        let at = (verdict.last_run()? + pause).max(now);
         let wait = state.quotas.login_waits(group, now);
         let at = wait.map_or(at, |wait| wait.max(at));
         is_doubted.then(|| (Job::Login(group.clone()), at))

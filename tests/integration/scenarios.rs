@@ -2,6 +2,7 @@
 //! (tests/scenarios/README.md).
 
 mod in_process;
+mod latency;
 mod on_an_api_server;
 mod quiet;
 
