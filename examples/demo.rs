@@ -164,7 +164,7 @@ fn report(cases: &[Case], listen: &str, missing: &[String]) {
     for case in cases {
         println!("{}: {}", case.namespace, case.title);
         for expected in &case.shows {
-            println!("    {}", in_short(expected, case.namespace));
+            println!("    {}", in_short(expected, &case.namespace));
         }
     }
     println!("\nAll of one case, here `locked-out`:");

@@ -1,6 +1,7 @@
 //! The world of the demo: a cluster and registries with one case of everything, and the series that
 //! each case must show. The integration tests hold the program to the same list.
 
+mod causes;
 mod dates;
 mod faults;
 mod logins;
@@ -10,6 +11,7 @@ mod repositories;
 mod roads;
 mod wiring;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,9 +26,9 @@ use tokio::task::JoinHandle;
 /// One thing that can be wrong, or right, with a pull secret.
 pub(crate) struct Case {
     /// Its namespace, which is all that it needs to be found on /metrics.
-    pub(crate) namespace: &'static str,
+    pub(crate) namespace: Cow<'static, str>,
     /// What the case is, for a reader.
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     /// The series it must show.
     pub(crate) shows: Vec<Expected>,
 }
@@ -104,6 +106,7 @@ pub(crate) async fn world(now: DateTime<Utc>) -> World {
     builder.quotas().await;
     builder.roads().await;
     builder.faults().await;
+    builder.causes().await;
     builder.pulls().await;
     builder.wiring().await;
     World {
@@ -137,10 +140,15 @@ impl Builder {
         self.api.apply(pod);
     }
 
-    fn case(&mut self, namespace: &'static str, title: &'static str, shows: Vec<Expected>) {
+    fn case(
+        &mut self,
+        namespace: impl Into<Cow<'static, str>>,
+        title: impl Into<Cow<'static, str>>,
+        shows: Vec<Expected>,
+    ) {
         self.cases.push(Case {
-            namespace,
-            title,
+            namespace: namespace.into(),
+            title: title.into(),
             shows,
         });
     }

@@ -88,7 +88,7 @@ impl Builder {
         let names: Vec<_> = self
             .cases
             .iter()
-            .map(|case| namespace(case.namespace))
+            .map(|case| namespace(&case.namespace))
             .collect();
         self.api.apply_all(names);
     }

@@ -40,7 +40,7 @@ pub(crate) async fn settled(flags: &[&str]) -> Demo {
         .await;
     for case in &world.cases {
         let is_shown = |page: &Page| case.shows.iter().all(|expected| expected.is_shown(page));
-        page = exporter.until(case.title, PATIENCE, is_shown).await.1;
+        page = exporter.until(&case.title, PATIENCE, is_shown).await.1;
     }
     Demo {
         exporter,
