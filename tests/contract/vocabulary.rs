@@ -14,6 +14,7 @@ use regcred_exporter::domain::docker_config::{Effect, FaultKind};
 use regcred_exporter::domain::exchange::{Asked, Exchange, Purpose, Response, Step};
 use regcred_exporter::domain::expiry::{Confidence, CredentialKind, ExpirySource};
 use regcred_exporter::domain::image::Registry;
+use regcred_exporter::domain::keyring::Rule;
 use regcred_exporter::domain::outcome::Outcome;
 use regcred_exporter::domain::owner::Workload;
 use regcred_exporter::domain::provider::Provider;
@@ -91,7 +92,14 @@ pub(crate) fn closed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("resource", all(&Resource::ALL, Resource::as_str)),
         ("error", all(&WatchError::ALL, WatchError::as_str)),
         ("task", all(&Task::ALL, Task::as_str)),
+        ("detail", detail()),
         ("cause", all(Cause::ALL, Cause::as_str)),
+        ("state", ["using", "at_risk", "blocked"].into()),
+        ("detail", {
+            let mut details = all(Word::ALL, Word::as_str);
+            details.extend(all(&Rule::ALL, Rule::as_str));
+            details
+        }),
         ("reason", {
             let mut reasons = all(Reason::ALL, Reason::as_str);
             // Never counted.
