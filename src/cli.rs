@@ -37,6 +37,9 @@ pub enum Command {
     /// Look once, say what works, and exit
     #[command(after_help = CHECK_EXIT_CODES)]
     Check(Box<CheckArgs>),
+    /// Say why Pods cannot pull, or could not be pulled again, and what to do
+    #[command(after_help = EXPLAIN_EXIT_CODES)]
+    Explain(Box<ExplainArgs>),
     /// Read messages about failed pulls from stdin, one a line, and say what each means
     #[command(after_help = CLASSIFY_READS)]
     Classify,
@@ -52,6 +55,14 @@ Exit codes:
       could be begun: no kubeconfig, an unreadable CA
   2   none of that, but something could not be told (no answer, an unreadable file), or the answer
       could not be written
+  64  wrong usage";
+
+const EXPLAIN_EXIT_CODES: &str = "\
+Exit codes:
+  0   nothing is found of what was asked about
+  1   something is found whose cause is proven; or nothing could be begun: no kubeconfig, no such Pod
+  2   none of that, but something waits whose cause is not proven, or something could not be read, or
+      the answer could not be written
   64  wrong usage";
 
 const CLASSIFY_READS: &str = "\
@@ -245,6 +256,59 @@ pub struct CheckArgs {
     /// What is probed, and whom we may contact.
     #[command(flatten)]
     pub probe: ProbeArgs,
+
+    /// Where declared dates stand.
+    #[command(flatten)]
+    pub expiry: ExpiryArgs,
+
+    /// The log.
+    #[command(flatten)]
+    pub log: LogArgs,
+}
+
+/// Flags of `explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// `pod NAMESPACE/NAME`: that Pod
+    #[arg(value_name = "pod NS/NAME", num_args = 0..)]
+    pub what: Vec<String>,
+
+    /// Every Pod that waits for an image
+    #[arg(long = "all")]
+    pub all: bool,
+
+    /// Pods that run and could not be pulled again: may their node be drained?
+    #[arg(long = "at-risk")]
+    pub at_risk: bool,
+
+    /// With --at-risk: Pods of this node only
+    #[arg(long = "node", value_name = "NODE")]
+    pub node: Option<String>,
+
+    /// Contact no registry: what no answer proves is `unknown`
+    #[arg(long = "offline")]
+    pub offline: bool,
+
+    /// `text` or `json`
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORMAT",
+        default_value = "text"
+    )]
+    pub output: String,
+
+    /// Where objects come from.
+    #[command(flatten)]
+    pub source: SourceArgs,
+
+    /// What is probed, and whom we may contact.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+
+    /// What nodes have themselves.
+    #[command(flatten)]
+    pub nodes: NodeArgs,
 
     /// Where declared dates stand.
     #[command(flatten)]

@@ -6,6 +6,9 @@
 pub mod check;
 pub mod check_config;
 pub mod classify;
+pub mod explain;
+mod listing;
+mod probe;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,8 +16,21 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::cli::Command;
-use crate::config::{Check, Complaint, Settings};
+use crate::config::{Check, Complaint, Explain, Settings};
 use crate::domain::shortcoming::Upshot;
+use crate::kubernetes::client::ConnectError;
+use crate::registry::TrustError;
+
+/// Why a pass could not begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// There is no cluster to look at.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// Certificates of authorities could not be read.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
 
 /// How a command ends (docs/cli.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +81,7 @@ pub fn complaints(command: &Command) -> Vec<Complaint> {
             Settings::try_from_args(args).err().unwrap_or_default()
         }
         Command::Check(args) => Check::try_from_args(args).err().unwrap_or_default(),
+        Command::Explain(args) => Explain::try_from_args(args).err().unwrap_or_default(),
         Command::Classify => Vec::new(),
     }
 }

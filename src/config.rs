@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::domain::cluster::ObjectName;
 pub use crate::domain::cluster::Which;
 use crate::domain::expiry::Sources;
+pub use crate::domain::findings::Question;
 use crate::domain::image::Reference;
 use crate::domain::node_credentials::NodeCredentials;
 use crate::domain::policy::{ApiServer, Policy};
@@ -177,6 +178,28 @@ pub struct Check {
     pub output: Output,
     /// Which shortcomings make it fail.
     pub fail_on: FailOn,
+}
+
+/// What `explain` needs.
+#[derive(Clone, Debug)]
+pub struct Explain {
+    /// The same as the daemon's.
+    pub settings: Settings,
+    /// What is asked.
+    pub question: Question,
+    /// No registry is contacted.
+    pub offline: bool,
+    /// How the answer is written.
+    pub output: ExplainOutput,
+}
+
+/// `explain --output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExplainOutput {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
 }
 
 /// How much of the cluster `check` looks at.

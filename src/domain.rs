@@ -18,6 +18,7 @@ pub mod diagnosis;
 pub mod docker_config;
 pub mod exchange;
 pub mod expiry;
+pub mod finding_groups;
 pub mod findings;
 pub mod fix;
 pub mod image;

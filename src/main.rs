@@ -9,7 +9,7 @@ use regcred_exporter::clock::Clock;
 use regcred_exporter::command::check_config::check_config;
 use regcred_exporter::command::classify::Failure;
 use regcred_exporter::command::{self, Exit, check};
-use regcred_exporter::config::{self, Check, LogFormat, Process, Settings};
+use regcred_exporter::config::{self, Check, Explain, LogFormat, Process, Settings};
 use regcred_exporter::log::{Format, Log};
 use regcred_exporter::{app, lifecycle};
 use tokio::runtime::{Builder, Runtime};
@@ -41,6 +41,10 @@ fn main() -> ExitCode {
             Ok(asked) => check(&asked),
             Err(complaints) => usage(&complaints),
         },
+        Command::Explain(args) => match Explain::try_from_args(&args) {
+            Ok(asked) => explain(&asked),
+            Err(complaints) => usage(&complaints),
+        },
         Command::Classify => classify(),
         Command::CheckConfig(args) => match check_config(&args) {
             Ok(text) => answer(&text, Exit::Works),
@@ -68,6 +72,25 @@ fn check(asked: &Check) -> ExitCode {
             }
             let exit = Exit::from(report.upshot(&asked.fail_on));
             answer(&check::written(&report, asked.output), exit)
+        }
+        Err(error) => exit_code(Err(error)),
+    }
+}
+
+fn explain(asked: &Explain) -> ExitCode {
+    let explained = || {
+        let settings = &asked.settings;
+        prepare(settings.process, settings.log)?;
+        let clock = Clock::system();
+        Ok(runtime(settings.process)?.block_on(command::explain::explain(asked, &clock))?)
+    };
+    match explained() {
+        Ok(found) => {
+            for failure in &found.unreadable {
+                command::complain(failure);
+            }
+            let exit = Exit::from(found.upshot());
+            answer(&command::explain::written(&found, asked.output), exit)
         }
         Err(error) => exit_code(Err(error)),
     }

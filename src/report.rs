@@ -6,6 +6,8 @@
 //! credential.
 
 mod doubt;
+pub mod explanation;
+pub mod findings;
 mod image;
 pub mod json;
 pub mod junit;

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::attempts::{Attempts, Happening};
 use crate::domain::cluster::{
-    Change, Cluster, Examination, Known, Mark, ObjectName, Reading, Resource,
+    Change, Cluster, Examination, Known, Mark, ObjectName, Reading, Resource, Sight,
 };
 use crate::domain::node_credentials::NodeCredentials;
 use crate::domain::quotas::Quotas;
@@ -32,6 +32,8 @@ pub struct State {
     pub quotas: Quotas,
     /// What nodes have themselves.
     pub node_credentials: NodeCredentials,
+    /// How long we have looked.
+    pub sight: Sight,
     /// How the watches fare.
     pub watches: Watches,
 }
@@ -122,6 +124,7 @@ impl State {
             verdicts: &self.verdicts,
             node_credentials: &self.node_credentials,
             has_secrets: self.has_secrets(),
+            sight: self.sight,
             now,
         };
         self.cluster.examine(&self.attempts, known)

@@ -26,7 +26,7 @@ use vocabulary::{Metric, Vocabulary};
 use words::{code_spans, words_with};
 
 /// Commands of the binary, the default one first.
-const COMMANDS: [&str; 4] = ["run", "check", "classify", "check-config"];
+const COMMANDS: [&str; 5] = ["run", "check", "explain", "classify", "check-config"];
 
 #[test]
 fn every_document_speaks_of_what_exists() {

@@ -4,32 +4,16 @@
 //! have, so that graph and prober do for it what they do for any pod.
 
 mod gather;
-mod probe;
 
 use std::io::IsTerminal;
 
-use thiserror::Error;
-
-use super::Progress;
+use super::{Progress, StartError, probe};
 use crate::clock::Clock;
 use crate::config::{Check, Output, Settings};
 use crate::domain::cluster::Holding;
-use crate::kubernetes::client::ConnectError;
-use crate::registry::TrustError;
 use crate::report::table::Colours;
 use crate::report::{Asked, ImageReport, Report, json, junit, table};
 use gather::Gathered;
-
-/// Why a pass could not begin.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// There is no cluster to look at.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// Certificates of authorities could not be read.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-}
 
 /// Reads everything once, asks until nothing is due, and says what came of it.
 pub async fn check(asked: &Check, clock: &Clock) -> Result<Report, StartError> {

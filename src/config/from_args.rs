@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use super::complaints::Complaints;
 use super::{
-    Check, Complaint, Log, LogFormat, Output, Probe, Process, Scope, Settings, Source, Web, Which,
+    Check, Complaint, Explain, ExplainOutput, Log, LogFormat, Output, Probe, Process, Question,
+    Scope, Settings, Source, Web, Which,
 };
-use crate::cli::{CheckArgs, ExpiryArgs, LogArgs, NodeArgs, RunArgs};
+use crate::cli::{CheckArgs, ExpiryArgs, ExplainArgs, LogArgs, NodeArgs, ProbeArgs, RunArgs};
+use crate::domain::cluster::ObjectName;
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
 use crate::domain::node_credentials::{self, NodeCredentials};
@@ -106,23 +108,7 @@ impl Check {
             probe.which = Which::InUse;
         }
         let check = Self {
-            settings: Settings {
-                source,
-                probe,
-                ledger: file(args.probe.state_file.as_deref()).unwrap_or_default(),
-                node_credentials: NodeCredentials::default(),
-                expiry: expiry(&args.expiry, &mut complaints),
-                web: Web {
-                    listen: Vec::new(),
-                    telemetry_path: String::new(),
-                },
-                grace: Duration::ZERO,
-                log: log(&args.log, tracing::Level::WARN, &mut complaints),
-                process: Process {
-                    workers: WORKERS,
-                    core_dumps: false,
-                },
-            },
+            settings: one_shot(source, probe, Parts::of(args), &mut complaints),
             scope,
             images: images(&args.image, &mut complaints),
             offline: args.offline,
@@ -138,6 +124,127 @@ impl Check {
             fail_on: fail_on(&args.fail_on, &mut complaints),
         };
         complaints.none_or(check)
+    }
+}
+
+impl Explain {
+    /// What `explain` needs, from its flags.
+    pub fn try_from_args(args: &ExplainArgs) -> Result<Self, Vec<Complaint>> {
+        let mut complaints = Complaints::default();
+        let source = source(&args.source, &mut complaints);
+        if let Source::Files(_) = source {
+            complaints.add("--docker-config", "there are no Pods in files");
+        }
+        let mut probe = probe(&args.probe, Which::Referenced, &source, &mut complaints);
+        // A refusal is said as it is: nobody waits for its confirmation.
+        probe.confirm_after = INTERVALS.1;
+        if args.offline {
+            probe.which = Which::None;
+        }
+        let parts = Parts {
+            probe: &args.probe,
+            expiry: &args.expiry,
+            log: &args.log,
+        };
+        let explain = Self {
+            question: question(args, &mut complaints),
+            settings: Settings {
+                node_credentials: node_credentials(&args.nodes, &mut complaints),
+                ..one_shot(source, probe, parts, &mut complaints)
+            },
+            offline: args.offline,
+            output: complaints.one_of(
+                "--output",
+                &args.output,
+                &[("text", ExplainOutput::Text), ("json", ExplainOutput::Json)],
+            ),
+        };
+        complaints.none_or(explain)
+    }
+}
+
+/// What is asked: one thing, and only one.
+fn question(args: &ExplainArgs, complaints: &mut Complaints) -> Question {
+    const WHAT: &str = "explain";
+    if args.node.is_some() && !args.at_risk {
+        complaints.add("--node", "goes with --at-risk");
+    }
+    let words: Vec<_> = args.what.iter().map(String::as_str).collect();
+    let pod = match &words[..] {
+        [] => None,
+        ["pod" | "pods", name] => match name.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+                Some(Question::Pod(ObjectName {
+                    namespace: namespace.to_owned(),
+                    name: name.to_owned(),
+                }))
+            }
+            _ => {
+                complaints.about(WHAT, name, "is no NAMESPACE/NAME");
+                None
+            }
+        },
+        _ => {
+            complaints.about(WHAT, &words.join(" "), "is not `pod NAMESPACE/NAME`");
+            None
+        }
+    };
+    let node = args.node.clone();
+    let asked = [
+        pod,
+        args.all.then_some(Question::All),
+        args.at_risk.then_some(Question::AtRisk { node }),
+    ];
+    let mut asked = asked.into_iter().flatten();
+    let first = asked.next();
+    if asked.next().is_some() {
+        complaints.add(WHAT, "one of `pod NAMESPACE/NAME`, --all and --at-risk");
+    } else if first.is_none() && words.is_empty() {
+        complaints.add(WHAT, "say which: `pod NAMESPACE/NAME`, --all or --at-risk");
+    }
+    first.unwrap_or(Question::All)
+}
+
+/// The flags that one-shot commands share.
+struct Parts<'a> {
+    probe: &'a ProbeArgs,
+    expiry: &'a ExpiryArgs,
+    log: &'a LogArgs,
+}
+
+impl<'a> Parts<'a> {
+    fn of(args: &'a CheckArgs) -> Self {
+        Self {
+            probe: &args.probe,
+            expiry: &args.expiry,
+            log: &args.log,
+        }
+    }
+}
+
+/// Settings of a command that looks once: no listener, and nothing that goes on.
+fn one_shot(
+    source: Source,
+    probe: Probe,
+    parts: Parts<'_>,
+    complaints: &mut Complaints,
+) -> Settings {
+    Settings {
+        source,
+        probe,
+        ledger: file(parts.probe.state_file.as_deref()).unwrap_or_default(),
+        node_credentials: NodeCredentials::default(),
+        expiry: expiry(parts.expiry, complaints),
+        web: Web {
+            listen: Vec::new(),
+            telemetry_path: String::new(),
+        },
+        grace: Duration::ZERO,
+        log: log(parts.log, tracing::Level::WARN, complaints),
+        process: Process {
+            workers: WORKERS,
+            core_dumps: false,
+        },
     }
 }
 

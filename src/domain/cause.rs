@@ -76,6 +76,56 @@ impl Cause {
         )
     }
 
+    /// What it is, in a sentence.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::MissingPullSecret => {
+                "Nothing that the Pod names exists, and nothing in its namespace would do."
+            }
+            Self::SecretNotReferenced => {
+                "A Secret of the namespace would do, and the Pod names others."
+            }
+            Self::ServiceAccountNotConfigured => {
+                "A Secret of the namespace would do; the Pod names none, nor does its ServiceAccount."
+            }
+            Self::StalePod => {
+                "The ServiceAccount lists a Secret that would do, and did not when the Pod was made."
+            }
+            Self::SecretInOtherNamespace => {
+                "The Secret that the Pod names is in another namespace."
+            }
+            Self::RegistryMismatch => {
+                "The Secrets that the Pod names are sound, and none of their keys means this image."
+            }
+            Self::MalformedSecret => {
+                "The kubelet cannot read a pull secret, or sends nothing useful of it."
+            }
+            Self::ExpiredCredentials => "The credential has run out.",
+            Self::InvalidCredentials => "The registry refuses the login.",
+            Self::LockedOut => "The registry takes no login of this account now.",
+            Self::PermissionDenied => "The login works, and may not read this repository.",
+            Self::DeniedOrAbsent => {
+                "The registry says the same of what is not there and of what is not for the Pod."
+            }
+            Self::ImageNotFound => "The registry has no such repository, tag or digest.",
+            Self::RateLimited => "A quota is used up, or there were too many requests.",
+            Self::Network => "The node does not reach the registry.",
+            Self::Tls => {
+                "The node does not trust the registry, or speaks another protocol with it."
+            }
+            Self::RegistryUnavailable => "The registry, or its token endpoint, fails.",
+            Self::InvalidImageName => "The image's name is none.",
+            Self::PlatformMismatch => "There is no such image for this kind of node.",
+            Self::ImageNeverPull => {
+                "The pull policy forbids to pull, and the node has nothing to give to the Pod."
+            }
+            Self::SignatureRejected => "A policy of the node wants another signature.",
+            Self::CorruptImage => "What comes is not what the manifest says.",
+            Self::Node => "The node has no room, or its kubelet pulls too often.",
+            Self::Unknown => "None of the causes is proven.",
+        }
+    }
+
     /// It goes by itself as a rule, or may: what it wants is patience before a person.
     pub fn heals_itself(self) -> bool {
         matches!(

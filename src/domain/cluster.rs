@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-pub use case::Known;
+pub use case::{Known, Sight};
 pub use change::*;
 pub use examination::Examination;
 pub use groups::{Changes, Group, Which};
@@ -245,6 +245,13 @@ impl Cluster {
                 self.wiring.looked_up(name, found);
             }
         }
+    }
+
+    /// The Pod of this name; a look at all of them.
+    pub fn pod_of(&self, name: &ObjectName) -> Option<Uid> {
+        let is_it = |pod: &Pod| *pod.name == *name.name && *pod.namespace == *name.namespace;
+        let mut pods = self.pods.iter();
+        pods.find(|(_, pod)| is_it(pod)).map(|(uid, _)| *uid)
     }
 
     /// Whether there is a Namespace of this name.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::cluster::Uid;
+use super::cluster::{ObjectName, Uid};
 use super::diagnosis::Diagnosis;
 use super::fix::Step;
 use super::image::Registry;
@@ -18,6 +18,20 @@ closed! {
         /// It runs, and could not be pulled again.
         AtRisk => "at_risk",
     }
+}
+
+/// What somebody may want explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// One Pod.
+    Pod(ObjectName),
+    /// Every Pod that waits.
+    All,
+    /// Pods that run and could not be pulled again.
+    AtRisk {
+        /// On this node only.
+        node: Option<String>,
+    },
 }
 
 /// One image of one Pod that cannot be pulled.
@@ -71,4 +85,18 @@ pub struct Explained {
     pub evidence: Vec<String>,
     /// What to do.
     pub fix: Vec<Step>,
+}
+
+impl Explained {
+    /// Findings that are alike stand together, those of one namespace too.
+    pub fn order(&self) -> impl Ord + '_ {
+        let finding = &self.finding;
+        let diagnosis = &finding.diagnosis;
+        (
+            finding.state,
+            (&finding.namespace, &finding.workload),
+            (diagnosis.cause, diagnosis.detail, &diagnosis.secret),
+            (&finding.image, &finding.container, &finding.pod),
+        )
+    }
 }

@@ -37,7 +37,7 @@ use crate::config::ClusterSource;
 use crate::domain::cluster::Resource;
 use crate::state::Shared;
 
-pub use self::list::list_once;
+pub use self::list::{Events, list_once};
 pub use self::objects::Sink;
 pub use self::pace::Cadence;
 pub use self::scope::watches;

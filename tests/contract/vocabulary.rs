@@ -92,7 +92,6 @@ pub(crate) fn closed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("resource", all(&Resource::ALL, Resource::as_str)),
         ("error", all(&WatchError::ALL, WatchError::as_str)),
         ("task", all(&Task::ALL, Task::as_str)),
-        ("detail", detail()),
         ("cause", all(Cause::ALL, Cause::as_str)),
         ("state", ["using", "at_risk", "blocked"].into()),
         ("detail", {

@@ -14,6 +14,7 @@ mod docker_config;
 mod docker_config_oracle;
 mod end_to_end;
 mod expiry;
+mod explain;
 mod exporter;
 mod failures;
 mod fairness;

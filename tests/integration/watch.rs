@@ -11,7 +11,7 @@ use regcred_exporter::domain::cluster::{Change, ObjectName, Resource, Uid, Watch
 use regcred_exporter::domain::watches::{WatchError, WatchHealth};
 use regcred_exporter::kubernetes::client::{self, ConnectError, Reason};
 use regcred_exporter::kubernetes::decode::Wanted;
-use regcred_exporter::kubernetes::watch::{Cadence, Sink, Watcher, list_once};
+use regcred_exporter::kubernetes::watch::{Cadence, Events, Sink, Watcher, list_once};
 use regcred_exporter::state::Shared;
 use regcred_stand_ins::api_server::{ApiServer, Fault, Resource as Served, Verb};
 use regcred_stand_ins::{eventually, objects};
@@ -704,7 +704,14 @@ async fn one_shot_lists_tell_what_failed() {
     let client = client_of(&server.kubeconfig()).await;
     let (shared, seen) = (Shared::default(), Arc::default());
     let source = ClusterSource::default();
-    let failed = list_once(&client, &source, Wanted::least(), &shared, &sink(&seen)).await;
+    let failed = list_once(
+        &client,
+        &source,
+        (Wanted::least(), Events::LeftOut),
+        &shared,
+        &sink(&seen),
+    )
+    .await;
     let expected = BTreeMap::from([(cluster(Resource::Namespaces), Reason::Forbidden)]);
     assert_eq!(failed, expected);
     assert_eq!(seen.lock().unwrap().objects.len(), 4);
@@ -712,7 +719,14 @@ async fn one_shot_lists_tell_what_failed() {
     assert_eq!(server.count(Verb::Watch, Served::Pods), 0);
 
     server.stop().await;
-    let failed = list_once(&client, &source, Wanted::least(), &shared, &sink(&seen)).await;
+    let failed = list_once(
+        &client,
+        &source,
+        (Wanted::least(), Events::LeftOut),
+        &shared,
+        &sink(&seen),
+    )
+    .await;
     assert_eq!(failed.len(), 5);
     assert!(failed.values().all(|reason| *reason == Reason::Connection));
 }

@@ -1,12 +1,10 @@
 //! Reads cluster or files once into the state that the daemon would have.
 
-use std::collections::BTreeSet;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::StartError;
-use crate::app;
-use crate::command::Progress;
+use crate::command::StartError;
+use crate::command::{Progress, listing};
 use crate::config::{Check, ClusterSource, Scope, Source};
 use crate::domain::cluster::{
     Change, Cluster, ContainerSeen, Holding, ObjectName, PodSeen, Resource, Uid, Watch,
@@ -16,8 +14,7 @@ use crate::domain::image::Reference;
 use crate::domain::policy::ApiServer;
 use crate::files::{self, Unreadable};
 use crate::kubernetes::client::{Reason, connect};
-use crate::kubernetes::table::lookup;
-use crate::kubernetes::watch::{Sink, list_once};
+use crate::kubernetes::watch::Events;
 use crate::kubernetes::whereabouts;
 use crate::state::{Shared, State};
 
@@ -105,15 +102,9 @@ async fn list(
         ..source.clone()
     };
     let taken = intake.clone();
-    let sink = Sink::new(move |changes| taken.take(changes));
-    let wanted = app::wanted(&intake.sources);
-    let failed = list_once(client, &source, wanted, &intake.shared, &sink).await;
-    // Names that are listed and that no list brought: absent, or of another type.
-    for name in intake.shared.read(|state| state.cluster.unresolved()) {
-        if let Ok(found) = lookup(client, &name).await {
-            intake.take(vec![Change::NameLookedUp(name, found)]);
-        }
-    }
+    let take = move |changes| taken.take(changes);
+    let wanted = (&*intake.sources, Events::LeftOut);
+    let failed = listing::list(client, &source, wanted, &intake.shared, take).await;
     // A role in one namespace does not show the Namespace object, and of it only annotations count.
     let is_of_role = |(watch, reason): &(&Watch, &Reason)| {
         let is_namespace = watch.resource == Resource::Namespaces && !namespace.is_empty();
@@ -123,12 +114,8 @@ async fn list(
     let unseen = unseen.iter().map(|_| {
         format!("The Namespace {namespace} may not be read: its annotations are not seen.")
     });
-    // Two watches are of Secrets, which is one word to a reader.
-    let told: BTreeSet<String> = failed
-        .iter()
-        .map(|(watch, reason)| format!("failed to list {}: {reason}", watch.resource.as_str()))
-        .collect();
-    (told.into_iter().collect(), unseen.collect())
+    let told = listing::told(failed.into_iter());
+    (told, unseen.collect())
 }
 
 /// Takes changes in: into the graph, and entry by entry for the report.

@@ -40,8 +40,21 @@ pub struct Known<'a> {
     pub node_credentials: &'a NodeCredentials,
     /// Secrets have come in whole: what is not there is absent.
     pub has_secrets: bool,
+    /// How long we have looked.
+    pub sight: Sight,
     /// Now.
     pub now: DateTime<Utc>,
+}
+
+/// How long somebody has looked at the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sight {
+    /// All the time: what has just begun has to settle, and a refusal is confirmed by a second one.
+    #[default]
+    Watched,
+    /// Once. All lists came in whole, so that what is not there is absent; since when a Pod waits is
+    /// not known; and nobody waits for five minutes until a refusal is confirmed.
+    Once,
 }
 
 /// What logins read: repository by repository, the tags and digests. Made once for a look, and for
@@ -117,6 +130,7 @@ impl Cluster {
             unnamed,
             elsewhere,
             near,
+            sees_secrets: known.has_secrets,
             proof: readable.proof(self, known, image),
             anonymous: answer.map(|answer| Anonymous {
                 meaning: answer.meaning,
@@ -189,7 +203,10 @@ impl Cluster {
                 .filter(|expiry| expiry.is_expired_inside_at(known.now))
                 .and_then(|expiry| expiry.inside),
             login: verdict.and_then(login),
-            is_confirmed: verdict.is_some_and(|verdict| verdict.works() == Some(false)),
+            is_confirmed: verdict.is_some_and(|verdict| match known.sight {
+                Sight::Watched => verdict.works() == Some(false),
+                Sight::Once => verdict.is_refused(),
+            }),
             first_refused: verdict.and_then(Verdict::first_rejected),
             manifest: verdict.and_then(|verdict| verdict.manifest_meaning(&manifest)),
             is_fresh: verdict.is_none_or(|verdict| verdict.is_fresh_at(known.now)),

@@ -11,7 +11,7 @@ use super::claims::{ClaimId, ShapeId};
 use super::groups::{Group, manifest_of};
 use super::holder::Holder;
 use super::mark::Mark;
-use super::{Cluster, Known, Pod, Uid, case};
+use super::{Cluster, Known, Pod, Sight, Uid, case};
 use crate::domain::attempts::{Attempts, Waiting as InTrouble};
 use crate::domain::diagnosis::{
     self, Case, Detail, Diagnosis, SETTLING, SecretId, Waiting, Word, evidence, judge, would_fail,
@@ -90,8 +90,11 @@ impl<'a> Examination<'a> {
             claims.id_of_image(pod.shape, in_trouble.image)
         });
         let case = claim.and_then(|claim| self.case(claim, &account));
-        let now = self.known.now;
-        let lasts = |least| in_trouble.since.is_none_or(|since| now - since >= least);
+        let (now, sight) = (self.known.now, self.known.sight);
+        let lasts = |least| {
+            let is_long_enough = |since| now - since >= least;
+            sight == Sight::Once || in_trouble.since.is_none_or(is_long_enough)
+        };
         let is_settled = lasts(SETTLING);
         let waiting = Waiting {
             reason: in_trouble.told.map(|told| told.reason),
@@ -208,7 +211,7 @@ impl<'a> Examination<'a> {
                 let mut case = Case::clone(case);
                 case.nearest = self.nearest(&case);
                 (
-                    evidence(&case, waits, &finding.diagnosis),
+                    evidence(&case, waits, Some(&finding.diagnosis)),
                     fix::steps(&finding.diagnosis, &case, &patient),
                 )
             }
@@ -226,6 +229,19 @@ impl<'a> Examination<'a> {
             fix,
             finding,
         }
+    }
+
+    /// For each image of a Pod what a kubelet does, step by step.
+    pub fn evidence_of(&mut self, uid: Uid) -> Vec<(String, Vec<String>)> {
+        let Some(pod) = self.cluster.pods.get(&uid) else {
+            return Vec::new();
+        };
+        let account = self.account_of(pod).unwrap_or_default();
+        let claims = self.cluster.claims.of_shape(pod.shape).iter();
+        let cases = claims.filter_map(|claim| self.case(*claim, &account));
+        cases
+            .map(|case| (case.image.to_string(), evidence(&case, None, None)))
+            .collect()
     }
 
     /// What is counted of Pods, and what each entry means to them.

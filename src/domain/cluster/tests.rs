@@ -134,6 +134,7 @@ fn rows_of(cluster: &Cluster, listed: Listed) -> Rows {
         verdicts: &verdicts,
         node_credentials: &NodeCredentials::default(),
         has_secrets: listed.secrets,
+        sight: Sight::Watched,
         now: at(0),
     };
     let pods = cluster.examine(&attempts, known);

@@ -33,6 +33,8 @@ pub struct Case {
     pub elsewhere: Vec<SecretId>,
     /// Of the sound Secrets that the Pod names, the key that nearly matches.
     pub near: Option<Near>,
+    /// Secrets have come in whole, so that what is not there is absent.
+    pub sees_secrets: bool,
     /// How it is known that the repository exists.
     pub proof: Option<Proof>,
     /// What the registry gives to anybody; `None` while nobody asked, or the answer told nothing.

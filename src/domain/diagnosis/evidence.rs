@@ -11,17 +11,22 @@ use crate::domain::docker_config::FaultSet;
 use crate::domain::outcome::{Meaning, Outcome};
 
 /// The steps, in the order in which they happen.
-pub fn evidence(case: &Case, waiting: Option<&Waiting<'_>>, found: &Diagnosis) -> Vec<String> {
+pub fn evidence(
+    case: &Case,
+    waiting: Option<&Waiting<'_>>,
+    found: Option<&Diagnosis>,
+) -> Vec<String> {
     let mut told = Vec::new();
     told.extend(waiting.and_then(node));
     told.extend(names(case, waiting));
     told.extend(case.named.iter().filter_map(|named| secret(named, found)));
     told.push(matches(case));
     told.extend(case.candidates.iter().map(|tried| answer(case, tried)));
-    told.extend(case.candidates.iter().filter_map(history));
+    let tried = case.candidates.iter();
+    told.extend(tried.filter_map(|tried| history(case, tried)));
     told.extend(around(case, found));
     told.extend(repository(case));
-    if found.cause == Cause::Unknown {
+    if found.is_some_and(|found| found.cause == Cause::Unknown) {
         told.push(what_would_decide(case, waiting).to_owned());
     }
     told
@@ -53,7 +58,7 @@ fn names(case: &Case, waiting: Option<&Waiting<'_>>) -> Option<String> {
     })
 }
 
-fn secret(named: &Named, found: &Diagnosis) -> Option<String> {
+fn secret(named: &Named, found: Option<&Diagnosis>) -> Option<String> {
     let name = &named.name;
     match &named.found {
         Found::Unseen => Some(format!(
@@ -70,7 +75,7 @@ fn secret(named: &Named, found: &Diagnosis) -> Option<String> {
     }
 }
 
-fn of_pull_secret(name: &str, secret: &PullSecret, found: &Diagnosis) -> Option<String> {
+fn of_pull_secret(name: &str, secret: &PullSecret, found: Option<&Diagnosis>) -> Option<String> {
     let worst = |faults: FaultSet| faults.iter().next();
     let mut text = if secret.poisons_all {
         let fault = worst(secret.faults)?;
@@ -98,7 +103,8 @@ fn of_pull_secret(name: &str, secret: &PullSecret, found: &Diagnosis) -> Option<
     } else {
         format!("Secret {name} is there, and the kubelet can read it.")
     };
-    let is_it = found.secret.as_ref().is_some_and(|of| *of.name == *name);
+    let about = found.and_then(|found| found.secret.as_ref());
+    let is_it = about.is_some_and(|of| *of.name == *name);
     if let Some(owner) = secret.owner.as_ref().filter(|_| is_it) {
         text.push_str(&format!(" {owner} writes it."));
     }
@@ -108,6 +114,9 @@ fn of_pull_secret(name: &str, secret: &PullSecret, found: &Diagnosis) -> Option<
 fn matches(case: &Case) -> String {
     let registry = case.image.registry();
     match case.candidates.len() {
+        0 if !case.sees_secrets => {
+            "Which keys match the image is not known: Secrets cannot be read.".to_owned()
+        }
         0 => format!(
             "No key matches the image, so that the kubelet asks {registry} without a credential."
         ),
@@ -171,18 +180,33 @@ fn meaning(meaning: Meaning) -> String {
 }
 
 /// What changed, and when it was refused first.
-fn history(tried: &Tried) -> Option<String> {
+fn history(case: &Case, tried: &Tried) -> Option<String> {
     let since = tried.first_refused?;
-    Some(format!(
-        "{}, key {}: refused since {}.",
-        tried.secret,
-        tried.key,
-        date(since)
-    ))
+    let named = case
+        .named
+        .iter()
+        .find(|named| named.name == tried.secret.name);
+    let secret = named.and_then(|named| match &named.found {
+        Found::PullSecret(secret) => Some(secret),
+        _ => None,
+    });
+    let changed = secret.and_then(|secret| Some((secret.changed?, secret.manager.as_deref())));
+    let (name, since) = (&tried.secret, date(since));
+    Some(match changed {
+        Some((at, Some(manager))) => format!(
+            "{name} was written last at {} by {manager}, and is refused since {since}.",
+            date(at)
+        ),
+        Some((at, None)) => format!(
+            "{name} was written last at {}, and is refused since {since}.",
+            date(at)
+        ),
+        None => format!("{name} is refused since {since}."),
+    })
 }
 
 /// What is beside the Pod's own list.
-fn around(case: &Case, found: &Diagnosis) -> Vec<String> {
+fn around(case: &Case, found: Option<&Diagnosis>) -> Vec<String> {
     let mut told = Vec::new();
     for secret in case.unnamed.iter().take(3) {
         let listed = match secret.is_listed {
@@ -205,7 +229,7 @@ fn around(case: &Case, found: &Diagnosis) -> Vec<String> {
     if let Some(near) = case
         .near
         .as_ref()
-        .filter(|_| found.cause == Cause::RegistryMismatch)
+        .filter(|_| found.is_some_and(|found| found.cause == Cause::RegistryMismatch))
     {
         told.push(format!(
             "{} has the key {}, which nearly matches. {}",
@@ -265,6 +289,9 @@ fn repository(case: &Case) -> Vec<String> {
 fn what_would_decide(case: &Case, waiting: Option<&Waiting<'_>>) -> &'static str {
     if waiting.is_some_and(|waiting| !waiting.is_settled) {
         return "It has only just begun to wait: a Secret made with it may still be on its way.";
+    }
+    if !case.sees_secrets {
+        return "To see the Secrets of the namespace would decide.";
     }
     if case.candidates.iter().any(|tried| tried.is_not_asked) {
         return "Whether the login works is not asked for; that would decide.";

@@ -188,10 +188,12 @@ impl Judge<'_> {
     }
 
     /// Nothing that the Pod names matches: where would the credential be? A mirror pod cannot name any:
-    /// its node has it, or not.
+    /// its node has it, or not. What may be there and is not seen may be it.
     fn no_candidate(&self) -> Option<Diagnosis> {
         let is_mirror = self.waiting.is_some_and(|waiting| waiting.is_mirror);
-        if is_mirror || self.is_public() {
+        let is_unseen = |named: &Named| matches!(named.found, Found::Unseen);
+        let is_blind = !self.case.sees_secrets || self.case.named.iter().any(is_unseen);
+        if is_mirror || is_blind || self.is_public() {
             return None;
         }
         self.not_named()
@@ -290,11 +292,7 @@ impl Judge<'_> {
 
     fn missing(&self) -> Option<Diagnosis> {
         let case = self.case;
-        let is_unseen = |named: &Named| matches!(named.found, Found::Unseen);
-        if case.has_node_credentials || case.named.iter().any(is_unseen) {
-            return None;
-        }
-        if !self.needs_credential() {
+        if case.has_node_credentials || !self.needs_credential() {
             return None;
         }
         let absent = case.named.iter().find(|named| named.is_absent());

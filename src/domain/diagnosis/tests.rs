@@ -41,6 +41,7 @@ fn case() -> Case {
         unnamed: Vec::new(),
         elsewhere: Vec::new(),
         near: None,
+        sees_secrets: true,
         proof: None,
         anonymous: None,
         guards_all: false,

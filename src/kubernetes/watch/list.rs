@@ -125,6 +125,16 @@ pub(super) fn is_json(headers: &http::HeaderMap) -> bool {
         .is_some_and(|value| value.starts_with(JSON))
 }
 
+/// Whether Events are listed once, too. They tell of attempts, which only somebody who stays can
+/// count; and of why a Pod waits whose kubelet does not repeat it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// They are.
+    Listed,
+    /// They are not.
+    LeftOut,
+}
+
 /// Does every list once, without watches, and says which failed and why: one-shot commands.
 ///
 /// The same changes as the daemon's lists give, in the same order; health goes to `shared`. A
@@ -132,16 +142,16 @@ pub(super) fn is_json(headers: &http::HeaderMap) -> bool {
 pub async fn list_once(
     client: &Client,
     source: &ClusterSource,
-    wanted: Wanted,
+    (wanted, events): (Wanted, Events),
     shared: &Shared,
     sink: &Sink,
 ) -> BTreeMap<Watch, Reason> {
     let (scope, wanted) = (Arc::new(Scope::of(source)), Arc::new(wanted));
     let mut failed = BTreeMap::new();
     let mut unreachable = None;
-    // Events tell of attempts, which only somebody who stays can count.
+    let is_listed = |watch: &Watch| watch.resource != Resource::Events || events == Events::Listed;
     let watches = scope::watches(source).into_iter();
-    for watch in watches.filter(|watch| watch.resource != Resource::Events) {
+    for watch in watches.filter(is_listed) {
         shared.update(|state| state.watches.expect(watch.clone()));
         let mut objects = Objects::new(watch.clone(), &scope, &wanted, shared, sink);
         let outcome = match unreachable {

@@ -1,0 +1,79 @@
+//! Findings for machines: the objects of `explain -o json` and of `/api/v1/findings`
+//! (docs/findings.schema.json).
+
+use serde::Serialize;
+
+use crate::domain::diagnosis::Detail;
+use crate::domain::findings::Explained;
+use crate::domain::image::Registry;
+
+/// One finding.
+#[derive(Debug, Serialize)]
+pub struct FindingJson<'a> {
+    namespace: &'a str,
+    pod: &'a str,
+    container: Option<&'a str>,
+    node: Option<&'a str>,
+    workload: Workload<'a>,
+    state: &'static str,
+    cause: &'static str,
+    detail: Option<&'static str>,
+    image: &'a str,
+    registry: Option<&'a str>,
+    answered_by: Option<&'a str>,
+    secret: Option<String>,
+    owner: Option<&'a str>,
+    evidence: &'a [String],
+    fix: Vec<Step<'a>>,
+    anonymous_would_work: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct Workload<'a> {
+    kind: &'a str,
+    name: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Step<'a> {
+    text: &'a str,
+    command: Option<&'a str>,
+}
+
+/// A finding as an object.
+pub fn finding_json(explained: &Explained) -> FindingJson<'_> {
+    let finding = &explained.finding;
+    let diagnosis = &finding.diagnosis;
+    let steps = explained.fix.iter().map(|step| Step {
+        text: &step.text,
+        command: step.command.as_deref(),
+    });
+    FindingJson {
+        namespace: &finding.namespace,
+        pod: &finding.pod,
+        container: Some(&*finding.container).filter(|name| !name.is_empty()),
+        node: finding.node.as_deref(),
+        workload: Workload {
+            kind: &finding.workload.kind,
+            name: &finding.workload.name,
+        },
+        state: finding.state.as_str(),
+        cause: diagnosis.cause.as_str(),
+        detail: diagnosis.detail.map(Detail::as_str),
+        image: &finding.image,
+        registry: finding.registry.as_ref().map(Registry::as_str),
+        answered_by: explained.answered_by.as_ref().map(Registry::as_str),
+        secret: diagnosis.secret.as_ref().map(ToString::to_string),
+        owner: explained.owner.as_deref(),
+        evidence: &explained.evidence,
+        fix: steps.collect(),
+        anonymous_would_work: finding.anonymous_would_work,
+    }
+}
+
+/// All of them, in one line.
+pub fn list(found: &[Explained]) -> String {
+    let all: Vec<_> = found.iter().map(finding_json).collect();
+    let text = serde_json::to_string(&all).expect("texts and numbers are JSON");
+    text + "\n"
+}
