@@ -178,8 +178,10 @@ impl Judge<'_> {
         self.case.guards_all || told.is_some_and(|told| is_private(told) || is_hidden(told))
     }
 
+    /// Older kubelets pull without a credential then, which is as good where the image is public; newer
+    /// ones do not pull at all, and say so.
     fn poisoned(&self) -> Option<Diagnosis> {
-        if self.is_public() {
+        if self.is_public() && !self.said(Reason::MalformedSecret) {
             return None;
         }
         let named = self.pull_secrets();
