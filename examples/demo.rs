@@ -6,6 +6,7 @@
 #[path = "demo/cases.rs"]
 mod cases;
 
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ async fn demo() -> Result<ExitCode> {
         .arg(&kubeconfig)
         .args([
             &format!("--web.listen-address={listen}"),
+            &format!("--status.listen-address={}", status(&listen)?),
             "--probe.allow=127.0.0.0/8",
             "--probe.confirm-after=2s",
             "--probe.ping-interval=5s",
@@ -73,6 +75,19 @@ async fn demo() -> Result<ExitCode> {
         // What `kill` sends to make, which passes it on.
         _ = terminate.recv() => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Where the status page is: one port up.
+fn status(listen: &str) -> Result<SocketAddr> {
+    let mut address: SocketAddr = listen
+        .parse()
+        .with_context(|| format!("DEMO_LISTEN `{listen}` is no HOST:PORT"))?;
+    let port = address
+        .port()
+        .checked_add(1)
+        .context("DEMO_LISTEN leaves no port for the status page")?;
+    address.set_port(port);
+    Ok(address)
 }
 
 /// Waits until every case shows what it must and says so; then for ever, or not with `once`.
@@ -169,7 +184,12 @@ fn report(cases: &[Case], listen: &str, missing: &[String]) {
     }
     println!("\nAll of one case, here `locked-out`:");
     println!("    curl -s http://{listen}/metrics | grep '\"locked-out[\"/]'");
-    println!("\nMetrics       http://{listen}/metrics");
+    if let Ok(address) = status(listen) {
+        println!(
+            "\nStatus page   http://{address}/  (each Pod that waits, its cause, and what to do)"
+        );
+    }
+    println!("Metrics       http://{listen}/metrics");
     println!("Landing page  http://{listen}/");
     println!("Readiness     http://{listen}/readyz");
     if missing.is_empty() {

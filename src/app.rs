@@ -29,7 +29,7 @@ use crate::metrics::{Metrics, Panics, Task};
 use crate::prober::Prober;
 use crate::registry::Client;
 use crate::state::{Shared, State};
-use crate::web::{self, Site};
+use crate::web::{self, Site, StatusSite};
 use ledger::Keeper;
 
 /// How often readiness is looked for until it is reached.
@@ -147,6 +147,14 @@ impl App {
             info!(address = %listener.address(), "Listening");
             let serving = listener.serve(site.clone(), self.shutdown.clone());
             self.spawn(tasks, format!("listener {address}"), serving);
+        }
+        if let Some(address) = self.settings.web.status {
+            let (clock, panics) = (self.clock.clone(), self.metrics.panics.clone());
+            let site = StatusSite::new(self.shared.clone(), panics, move || clock.now());
+            let listener = web::bind(address).await?;
+            info!(address = %listener.address(), "Serving the status page");
+            let serving = listener.serve(site, self.shutdown.clone());
+            self.spawn(tasks, format!("status listener {address}"), serving);
         }
         Ok(())
     }

@@ -154,6 +154,17 @@ pub struct RunArgs {
     #[command(flatten)]
     pub expiry: ExpiryArgs,
 
+    /// Address to serve the status page on, `HOST:PORT` or `:PORT`; it shows every tenant's names, and
+    /// kubectl port-forward reaches it; empty turns it off
+    #[arg(
+        long = "status.listen-address",
+        env = "REGCRED_STATUS_LISTEN_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:10188",
+        help_heading = WEB
+    )]
+    pub status_listen_address: String,
+
     /// Address to serve metrics on, `HOST:PORT` or `:PORT`; repeatable
     #[arg(
         long = "web.listen-address",

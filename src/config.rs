@@ -125,13 +125,15 @@ pub enum Ledger {
     File(PathBuf),
 }
 
-/// The metrics listener.
+/// The listeners.
 #[derive(Clone, Debug)]
 pub struct Web {
     /// `--web.listen-address`, repeatable.
     pub listen: Vec<SocketAddr>,
     /// `--web.telemetry-path`.
     pub telemetry_path: String,
+    /// `--status.listen-address`; none turns it off.
+    pub status: Option<SocketAddr>,
 }
 
 /// The log, on stderr.

@@ -8,11 +8,14 @@
 mod doubt;
 pub mod explanation;
 pub mod findings;
+mod html;
 mod image;
 pub mod json;
 pub mod junit;
 mod lines;
+pub mod page;
 mod printable;
+pub mod probes;
 mod public;
 pub mod table;
 mod words;

@@ -3,7 +3,7 @@
 //! Reached through [`Shared::read`] and [`Shared::update`] only: short, synchronous, no await and
 //! no logging inside. A panic inside one does not lock the others out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,11 +13,14 @@ use crate::domain::attempts::{Attempts, Happening};
 use crate::domain::cluster::{
     Change, Cluster, Examination, Known, Mark, ObjectName, Reading, Resource, Sight,
 };
+use crate::domain::findings::Finding;
 use crate::domain::node_credentials::NodeCredentials;
+use crate::domain::overview::{Chosen, Filter, MOST_FINDINGS, Overview};
+use crate::domain::probe_log::ProbeLog;
 use crate::domain::quotas::Quotas;
 use crate::domain::rows::{Listed, Unsorted};
 use crate::domain::verdict::Verdicts;
-use crate::domain::watches::Watches;
+use crate::domain::watches::{WatchHealth, Watches};
 
 /// Everything that a scrape, a page or a report shows.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ pub struct State {
     pub verdicts: Verdicts,
     /// What they told of quotas.
     pub quotas: Quotas,
+    /// What was asked of them lately.
+    pub probe_log: ProbeLog,
     /// What nodes have themselves.
     pub node_credentials: NodeCredentials,
     /// How long we have looked.
@@ -118,6 +123,33 @@ impl State {
         self.cluster.rows(verdicts, quotas, pods, listed, now)
     }
 
+    /// Everything at a glance, of the findings those that are wanted; `in_order` puts the rest together
+    /// when the lock is gone.
+    pub fn glance(&self, filter: &Filter, now: DateTime<Utc>) -> Glance {
+        let mut examination = self.examine(now);
+        let mut blocked = examination.blocked();
+        blocked.retain(|finding| finding.is_told && filter.takes(finding));
+        let mut at_risk = examination.at_risk(None);
+        at_risk.retain(|finding| filter.takes(finding));
+        let mut choose = |mut found: Vec<Finding>| {
+            found.sort_by(|a, b| a.order().cmp(&b.order()));
+            let left_out = found.len().saturating_sub(MOST_FINDINGS);
+            found.truncate(MOST_FINDINGS);
+            let explain = |finding| examination.explain(finding);
+            Chosen {
+                found: found.into_iter().map(explain).collect(),
+                left_out,
+            }
+        };
+        let chosen = (choose(blocked), choose(at_risk));
+        Glance {
+            chosen,
+            rows: self.rows(now),
+            watches: self.watches.by_resource(),
+            now,
+        }
+    }
+
     /// Looks at all Pods.
     pub fn examine(&self, now: DateTime<Utc>) -> Examination<'_> {
         let known = Known {
@@ -133,6 +165,23 @@ impl State {
     fn has_secrets(&self) -> bool {
         let has = |resource| self.watches.has_listed(resource);
         has(Resource::DockerConfigJsonSecrets) && has(Resource::DockerCfgSecrets)
+    }
+}
+
+/// What was copied for a glance.
+#[derive(Debug)]
+pub struct Glance {
+    chosen: (Chosen, Chosen),
+    rows: Unsorted,
+    watches: BTreeMap<&'static str, WatchHealth>,
+    now: DateTime<Utc>,
+}
+
+impl Glance {
+    /// Put together; needs no lock.
+    pub fn in_order(self) -> Overview {
+        let rows = self.rows.in_order();
+        Overview::of(self.chosen, rows, &self.watches, self.now)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The metrics listener: /metrics, health for kubelets and Prometheus, a landing page.
+//! Two listeners. That for metrics: /metrics, health for kubelets and Prometheus, a landing page. That
+//! for people: the [status] page and what belongs to it.
 //!
 //! HTTP/1.1 with keep-alive, which is what scrapers speak. Everyone who reaches the port may ask,
 //! so everything is bounded: connections, request heads, the time for each, scrapes at once.
@@ -11,6 +12,7 @@ mod landing;
 mod listener;
 mod metrics;
 mod negotiation;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +24,16 @@ use tokio::sync::Semaphore;
 
 use crate::config;
 use crate::lifecycle::Readiness;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Task};
 
-use body::Body;
+pub use body::Body;
 pub use listener::{BindError, Listener, bind};
+pub use status::StatusSite;
 
-type Request = http::Request<Incoming>;
-type Response = http::Response<Body>;
+/// A request as hyper brings it.
+pub type Request = http::Request<Incoming>;
+/// An answer of ours.
+pub type Response = http::Response<Body>;
 
 /// Bounds on what clients may cost us; the defaults are the product's, tests lower them.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +63,22 @@ impl Default for Limits {
     }
 }
 
-/// What the listener shows; clones share their limits, one per address.
+/// What a listener shows, and the bounds under which it does.
+pub trait Pages: Clone + Send + Sync + 'static {
+    /// The answer to a request.
+    fn answer(&self, request: &Request) -> impl Future<Output = Response> + Send;
+
+    /// What clients may cost.
+    fn limits(&self) -> Limits;
+
+    /// Places for connections, over all addresses.
+    fn connections(&self) -> &Arc<Semaphore>;
+
+    /// A connection panicked.
+    fn panicked(&self);
+}
+
+/// What the metrics listener shows; clones share their limits, one per address.
 #[derive(Clone, Debug)]
 pub struct Site(Arc<Inner>);
 
@@ -94,7 +114,9 @@ impl Site {
             scrapes: Arc::new(Semaphore::new(limits.scrapes)),
         }))
     }
+}
 
+impl Pages for Site {
     async fn answer(&self, request: &Request) -> Response {
         let path = request.uri().path();
         let page = if path == self.0.telemetry_path {
@@ -116,6 +138,18 @@ impl Site {
             Page::Ready => health::ready(&self.0.readiness),
             Page::Landing => landing::page(&self.0.telemetry_path),
         }
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    fn connections(&self) -> &Arc<Semaphore> {
+        &self.0.connections
+    }
+
+    fn panicked(&self) {
+        self.0.metrics.panics.caught(Task::Connection);
     }
 }
 

@@ -69,6 +69,8 @@ impl Settings {
         for address in &self.web.listen {
             flag("--web.listen-address", address);
         }
+        let status = self.web.status.map(|address| address.to_string());
+        flag("--status.listen-address", &status.unwrap_or_default());
         flag("--web.telemetry-path", &self.web.telemetry_path);
         flag("--log.format", &log_format(self.log.format));
         flag("--log.level", &self.log.level.as_str().to_ascii_lowercase());

@@ -238,6 +238,7 @@ fn one_shot(
         web: Web {
             listen: Vec::new(),
             telemetry_path: String::new(),
+            status: None,
         },
         grace: Duration::ZERO,
         log: log(parts.log, tracing::Level::WARN, complaints),
@@ -313,7 +314,22 @@ fn web(args: &RunArgs, complaints: &mut Complaints) -> Web {
     Web {
         listen,
         telemetry_path,
+        status: status(args, complaints),
     }
+}
+
+/// Empty turns it off.
+fn status(args: &RunArgs, complaints: &mut Complaints) -> Option<SocketAddr> {
+    let text = args.status_listen_address.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let address = listen_address(text);
+    if address.is_none() {
+        let problem = "is no HOST:PORT or :PORT, HOST an IP address";
+        complaints.about("--status.listen-address", text, problem);
+    }
+    address
 }
 
 /// `:PORT` is every address, IPv4 ones too, as in Go.

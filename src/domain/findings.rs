@@ -72,6 +72,19 @@ pub struct Finding {
     pub anonymous_would_work: Option<bool>,
 }
 
+impl Finding {
+    /// Findings of one cause stand together, and in it those that are alike.
+    pub fn order(&self) -> impl Ord + '_ {
+        let diagnosis = &self.diagnosis;
+        (
+            (self.state, diagnosis.cause),
+            (&self.namespace, &self.workload),
+            (diagnosis.detail, &diagnosis.secret),
+            (&self.image, &self.container, &self.pod),
+        )
+    }
+}
+
 /// The same with the reasons, for people.
 #[derive(Clone, Debug)]
 pub struct Explained {
@@ -88,15 +101,8 @@ pub struct Explained {
 }
 
 impl Explained {
-    /// Findings that are alike stand together, those of one namespace too.
+    /// As its finding.
     pub fn order(&self) -> impl Ord + '_ {
-        let finding = &self.finding;
-        let diagnosis = &finding.diagnosis;
-        (
-            finding.state,
-            (&finding.namespace, &finding.workload),
-            (diagnosis.cause, diagnosis.detail, &diagnosis.secret),
-            (&finding.image, &finding.container, &finding.pod),
-        )
+        self.finding.order()
     }
 }

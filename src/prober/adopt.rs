@@ -180,6 +180,7 @@ impl Prober {
         let ping = Job::Ping(registry.clone());
         if !state.cluster.wants_registry(&registry) {
             state.verdicts.forget_registry(&registry);
+            state.probe_log.forget(&registry);
             state
                 .quotas
                 .forget_registry(&registry, now - self.rhythm().every);

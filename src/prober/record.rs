@@ -13,6 +13,7 @@ use crate::domain::cluster::Group;
 use crate::domain::exchange::{Exchange, NetworkFault, Step};
 use crate::domain::image::Registry;
 use crate::domain::outcome::{Judgement, Outcome};
+use crate::domain::probe_log::{Logged, Purpose};
 use crate::domain::rate_limit::QuotaNews;
 use crate::domain::schedule::{self, Job};
 use crate::metrics::Task;
@@ -34,6 +35,7 @@ impl Prober {
             return;
         };
         self.aside.release(&job);
+        self.log(&job, &exchange, &judgement, now);
         // A used-up quota is one account's: the others are asked as before.
         let is_quota = judgement.quotas.iter().any(QuotaNews::is_used_up);
         if let Some(until) = judgement.retry_after.filter(|_| !is_quota) {
@@ -56,6 +58,23 @@ impl Prober {
                 self.logged_in(&group, &exchange, &judgement, &settings.probe, now)
             }
         }
+    }
+
+    /// Keeps what was asked, for whoever wants to know why; not of whom nobody may tell.
+    fn log(&self, job: &Job, exchange: &Exchange, judgement: &Judgement, now: DateTime<Utc>) {
+        self.shared.update(|state| {
+            let what = match job {
+                Job::Ping(_) => (Purpose::Ping, None),
+                Job::Look(_) => (Purpose::Look, None),
+                Job::Login(group) if state.cluster.wants(group) => {
+                    let target = state.cluster.target(group);
+                    (Purpose::Login, target.map(|target| target.holder))
+                }
+                Job::Login(_) => return,
+            };
+            let logged = Logged::of(judgement, what, exchange.took, now);
+            state.probe_log.keep(&exchange.registry, logged);
+        });
     }
 
     /// The payload of a panic may hold anything: it is counted, and never shown.

@@ -3,9 +3,11 @@
 
 use serde::Serialize;
 
+use super::words::absolute;
 use crate::domain::diagnosis::Detail;
 use crate::domain::findings::Explained;
 use crate::domain::image::Registry;
+use crate::domain::overview::Overview;
 
 /// One finding.
 #[derive(Debug, Serialize)]
@@ -69,6 +71,28 @@ pub fn finding_json(explained: &Explained) -> FindingJson<'_> {
         fix: steps.collect(),
         anonymous_would_work: finding.anonymous_would_work,
     }
+}
+
+/// What the API gives: the findings, what is left out, and what cannot be seen.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    at: String,
+    findings: Vec<FindingJson<'a>>,
+    left_out: usize,
+    unseen: &'a [String],
+}
+
+/// The answer of `/api/v1/findings`.
+pub fn document(overview: &Overview) -> String {
+    let found = overview.blocked.iter().chain(&overview.at_risk);
+    let document = Document {
+        at: absolute(overview.now),
+        findings: found.map(finding_json).collect(),
+        left_out: overview.blocked_left_out + overview.at_risk_left_out,
+        unseen: &overview.unseen,
+    };
+    let text = serde_json::to_string(&document).expect("texts and numbers are JSON");
+    text + "\n"
 }
 
 /// All of them, in one line.

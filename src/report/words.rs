@@ -82,8 +82,13 @@ pub(super) fn of_expiry(expiry: &Expiry, at: DateTime<Utc>) -> String {
     )
 }
 
+/// A date to the second, as RFC 3339 has it.
+pub(super) fn absolute(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 /// In the largest unit that is there at least twice: `in 36 h`, `3 d ago`.
-fn relative(left: TimeDelta) -> String {
+pub(super) fn relative(left: TimeDelta) -> String {
     let seconds = left.num_seconds().unsigned_abs();
     let units = [("d", 86_400), ("h", 3_600), ("min", 60)];
     let (unit, size) = units

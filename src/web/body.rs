@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// An answer's bytes, in pieces. Its length is known, so that it is sent as `Content-Length`.
 #[derive(Debug)]
-pub(super) struct Body {
+pub struct Body {
     pieces: vec::IntoIter<Bytes>,
     left: u64,
     /// A scrape's turn ends when its bytes are out, or slow readers would pile up expositions.

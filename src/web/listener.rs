@@ -20,8 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::body::Sending;
-use super::{Request, Site};
-use crate::metrics::Task;
+use super::{Pages, Request};
 
 /// A scraper sends some 400 bytes; 8 KiB leave room for a proxy's additions.
 const LARGEST_HEAD: usize = 8 * 1024;
@@ -75,7 +74,7 @@ impl Listener {
 
     /// Answers until `shutdown`, then takes no more connections and returns when the answers under
     /// way have been sent. Dropped earlier, it cuts them: the caller sets the grace.
-    pub async fn serve(self, site: Site, shutdown: CancellationToken) {
+    pub async fn serve(self, site: impl Pages, shutdown: CancellationToken) {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
@@ -101,8 +100,8 @@ impl Listener {
         }
     }
 
-    async fn accept(&self, site: &Site) -> (TcpStream, OwnedSemaphorePermit) {
-        let places = Arc::clone(&site.0.connections);
+    async fn accept(&self, site: &impl Pages) -> (TcpStream, OwnedSemaphorePermit) {
+        let places = Arc::clone(site.connections());
         let place = places.acquire_owned().await;
         let place = place.expect("the semaphore of connections is never closed");
         loop {
@@ -118,15 +117,15 @@ impl Listener {
     }
 }
 
-fn ended_well(site: &Site, ended: Result<(), JoinError>) {
+fn ended_well(site: &impl Pages, ended: Result<(), JoinError>) {
     if ended.is_err_and(|error| error.is_panic()) {
-        site.0.metrics.panics.caught(Task::Connection);
+        site.panicked();
     }
 }
 
 /// One connection, from its first byte to its end.
-async fn converse(stream: TcpStream, site: Site, watcher: Watcher) {
-    let limits = site.0.limits;
+async fn converse(stream: TcpStream, site: impl Pages, watcher: Watcher) {
+    let limits = site.limits();
     let (sending, due) = watch::channel(None);
     let service = service_fn(move |request: Request| {
         let (site, sending) = (site.clone(), sending.clone());

@@ -116,7 +116,7 @@ async fn all_that_wait_are_a_list_of_objects() {
         .collect();
     assert_eq!(
         causes,
-        ["invalid_credentials", "network", "permission_denied"]
+        ["invalid_credentials", "permission_denied", "network"]
     );
     let first = &found[0];
     let keys: Vec<_> = first
@@ -148,7 +148,7 @@ async fn all_that_wait_are_a_list_of_objects() {
     assert_eq!(first["state"], "blocked");
     assert_eq!(first["workload"]["kind"], "Pod");
     assert_eq!(first["secret"], "invalid-credentials-wrong-password/pull");
-    assert_eq!(found[1]["detail"], "dns");
+    assert_eq!(found[2]["detail"], "dns");
     assert!(
         found
             .iter()

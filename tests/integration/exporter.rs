@@ -52,6 +52,7 @@ impl Exporter {
         }
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
+            .arg("--status.listen-address=127.0.0.1:0")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -97,6 +98,18 @@ impl Exporter {
     /// `127.0.0.1:PORT` of the metrics listener.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// `127.0.0.1:PORT` of the status listener.
+    pub(crate) async fn status_address(&self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(address) = self.log().lines().find_map(status_address) {
+                return address;
+            }
+            assert!(Instant::now() < deadline, "shows no page:\n{}", self.log());
+            time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Its process.
@@ -203,8 +216,16 @@ pub(crate) fn command() -> Command {
 
 /// From `... message=Listening address=127.0.0.1:1234`, or the same as JSON.
 fn listen_address(line: &str) -> Option<String> {
+    address_of("Listening", line)
+}
+
+fn status_address(line: &str) -> Option<String> {
+    address_of("Serving the status page", line)
+}
+
+fn address_of(message: &str, line: &str) -> Option<String> {
     let (_, rest) = line
-        .contains("Listening")
+        .contains(message)
         .then(|| line.split_once("address"))??;
     let rest = rest.trim_start_matches(['=', '"', ':']);
     rest.split([' ', '"']).next().map(str::to_owned)

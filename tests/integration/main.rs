@@ -40,6 +40,7 @@ mod replays;
 mod scenarios;
 mod settings;
 mod shutdown;
+mod status;
 mod tools;
 mod virtual_day;
 mod watch;

@@ -296,6 +296,16 @@ fn uid(text: &str) -> Uid {
     }))
 }
 
+/// A registry with one user and one image.
+pub(super) async fn registry(user: &str, password: &str) -> Registry {
+    Registry::start(
+        Behaviour::basic()
+            .user(user, password)
+            .manifest("team/app", "1"),
+    )
+    .await
+}
+
 fn bearer() -> Behaviour {
     Behaviour::bearer()
         .user("bot", "right")

