@@ -2,8 +2,8 @@
 //!
 //! [`Case`] is what the kubelet would do for this Pod and image, step by step: which Secrets the Pod
 //! names, which of them are there and can be read, which of their keys match, what each login
-//! answers. [`judge`] decides by the order of docs/diagnosis.md, the first cause that is proven;
-//! [`evidence`] tells the same steps to people. What is not proven is `unknown`: a node's message
+//! answers. [`judge()`] decides by the order of docs/diagnosis.md, the first cause that is proven;
+//! [`evidence()`] tells the same steps to people. What is not proven is `unknown`: a node's message
 //! alone never says whether a login is wrong, missing or not allowed.
 
 mod case;
