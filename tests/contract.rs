@@ -7,6 +7,8 @@
 
 #![expect(clippy::unwrap_used, reason = "also the helpers of a test are tests")]
 
+#[path = "contract/causes.rs"]
+mod causes;
 #[path = "contract/checks.rs"]
 mod checks;
 #[path = "contract/repository.rs"]
