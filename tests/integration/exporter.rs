@@ -1,6 +1,5 @@
 //! The real binary under way: started with flags, scraped over its listener, its log kept.
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -42,17 +41,15 @@ impl Exporter {
     /// Starts a command that was made by [`command`] and waits until it listens.
     pub(crate) async fn spawn(command: &mut Command) -> Self {
         let state = tempfile::tempdir().expect("a folder can be made");
-        let keeps = |flag: &OsStr| {
-            let flag = flag.to_string_lossy();
-            flag.starts_with("--state-file") || flag.starts_with("--lease")
-        };
-        if !command.get_args().any(keeps) {
+        if !has_flag(command, &["--state-file", "--lease"]) {
             let path = state.path().join("ledger");
             command.arg(format!("--state-file={}", path.display()));
         }
+        if !has_flag(command, &["--status.listen-address"]) {
+            command.arg("--status.listen-address=127.0.0.1:0");
+        }
         let mut child = command
             .arg("--web.listen-address=127.0.0.1:0")
-            .arg("--status.listen-address=127.0.0.1:0")
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -215,6 +212,13 @@ pub(crate) fn command() -> Command {
 }
 
 /// From `... message=Listening address=127.0.0.1:1234`, or the same as JSON.
+fn has_flag(command: &Command, starts: &[&str]) -> bool {
+    command.get_args().any(|argument| {
+        let argument = argument.to_string_lossy();
+        starts.iter().any(|start| argument.starts_with(start))
+    })
+}
+
 fn listen_address(line: &str) -> Option<String> {
     address_of("Listening", line)
 }
