@@ -78,6 +78,8 @@ impl Ask {
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+        // As reqwest has it by itself, so that a registry sees the same whichever way is taken.
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         let own = [(ACCEPT, &self.accept), (AUTHORIZATION, &self.authorization)];
         for (name, value) in own {
             if let Some(value) = value {
@@ -190,21 +192,21 @@ impl Transport {
                 Route::Direct,
             ));
         };
+        // One bound for all of it: the look-up, the way by address, and that by name after it.
+        let late = NetworkFault::Timeout(Stage::Answer);
         let vetted = self.judge_behind_proxy(&ask.contact).await?;
         let client = self.client(Some(&proxy))?;
         let is_pinned = ask.url.scheme() == "https" && !vetted.is_empty();
         if is_pinned && !self.is_by_name {
             let sent = self.send_to(&proxy, &vetted, &ask);
             let sent = timeout_at(until, sent).await;
-            match sent.unwrap_or(Err(NetworkFault::Timeout(Stage::Answer)))? {
+            match sent.unwrap_or(Err(late))? {
                 Some(response) => return Ok((response, Route::Proxied)),
                 None => self.is_by_name = true,
             }
         }
-        Ok((
-            self.send_by(client, ask, Route::Proxied).await?,
-            Route::Proxied,
-        ))
+        let sent = timeout_at(until, self.send_by(client, ask, Route::Proxied)).await;
+        Ok((sent.unwrap_or(Err(late))?, Route::Proxied))
     }
 
     /// By reqwest: straight, or through a proxy that resolves.
@@ -227,10 +229,11 @@ impl Transport {
         addresses: &[SocketAddr],
         ask: &Ask,
     ) -> Result<Option<reqwest::Response>, NetworkFault> {
-        let tls = Arc::new(self.trust.config(&self.recorder));
-        let drivers = &mut self.drivers;
+        let tls = self.trust.config(&self.recorder);
+        let until = Instant::now() + self.bounds.connect;
+        let driven = (&mut self.drivers, until);
         let connect = async {
-            let tunnel = match tunnel::open(proxy, addresses, &tls, PRODUCT, drivers).await {
+            let tunnel = match tunnel::open(proxy, addresses, &tls, PRODUCT, driven).await {
                 Ok(tunnel) => tunnel,
                 Err(NoTunnel::ByNameOnly) => return Ok(None),
                 Err(NoTunnel::Proxy) => return Err(NetworkFault::Proxy),
@@ -240,7 +243,7 @@ impl Transport {
                 .map(Some)
                 .map_err(|error| fault::fault_behind(&error))
         };
-        let connected = timeout(self.bounds.connect, connect).await;
+        let connected = timeout_at(until, connect).await;
         let late = || match self.progress.reached() {
             Reached::Handshake => NetworkFault::Timeout(Stage::Tls),
             _ => NetworkFault::Proxy,

@@ -6,6 +6,7 @@
 //! proxy that refuses addresses filters by name: what a name leads to is then its to guard, and the
 //! caller asks it by name.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,8 +23,9 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -46,19 +48,27 @@ pub(super) type Tunnel = TokioIo<Upgraded>;
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-/// Asks the proxy for one address after the other. What drives the connection to the proxy is put
-/// into `drivers` and ends with it.
+/// Asks the proxy for one address after the other, each with its share of the time that is left. What
+/// drives the connection to the proxy is put into `drivers` and ends with it.
 pub(super) async fn open(
     proxy: &Intercept,
     addresses: &[SocketAddr],
-    tls: &Arc<ClientConfig>,
+    tls: &ClientConfig,
     user_agent: &'static str,
-    drivers: &mut JoinSet<()>,
+    (drivers, until): (&mut JoinSet<()>, Instant),
 ) -> Result<Tunnel, NoTunnel> {
-    for address in addresses.iter().take(ADDRESSES_MOST) {
-        let stream = reach(proxy, tls).await.ok_or(NoTunnel::Proxy)?;
-        let answer = connect(proxy, stream, *address, user_agent, drivers).await;
-        let (status, response) = answer.ok_or(NoTunnel::Proxy)?;
+    let tls = Arc::new(over_http1(tls));
+    let chosen = alternating(addresses);
+    for (number, address) in chosen.iter().enumerate() {
+        let share = share(until, chosen.len() - number);
+        let asked = async {
+            let stream = reach(proxy, &tls, share).await?;
+            connect(proxy, stream, *address, user_agent, drivers).await
+        };
+        // A proxy that cannot be reached, or hangs at this address, may do better with the next.
+        let Ok(Some((status, response))) = timeout_at(share, asked).await else {
+            continue;
+        };
         if status.is_success() {
             let upgraded = upgrade::on(response).await;
             return upgraded.map(TokioIo::new).map_err(|_| NoTunnel::Proxy);
@@ -71,6 +81,36 @@ pub(super) async fn open(
         }
     }
     Err(NoTunnel::Proxy)
+}
+
+/// The first addresses, one family after the other: where a proxy reaches only one of them, the second
+/// try does (RFC 8305 section 4).
+fn alternating(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
+        .iter()
+        .copied()
+        .partition(|one| one.is_ipv6() == first_is_v6);
+    let mut chosen = Vec::new();
+    while chosen.len() < ADDRESSES_MOST && !(first.is_empty() && second.is_empty()) {
+        chosen.extend(first.pop_front());
+        std::mem::swap(&mut first, &mut second);
+    }
+    chosen
+}
+
+/// When the next of so many tries is over, so that one that hangs leaves time for the others.
+fn share(until: Instant, tries: usize) -> Instant {
+    let now = Instant::now();
+    let left = until.saturating_duration_since(now);
+    now + left / u32::try_from(tries.max(1)).unwrap_or(u32::MAX)
+}
+
+/// The same, offering HTTP/1.1 alone: what follows is spoken so, to the proxy as to the registry.
+fn over_http1(tls: &ClientConfig) -> ClientConfig {
+    let mut tls = tls.clone();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    tls
 }
 
 /// An answer to CONNECT that is about what was asked for. 407 is about who asks, 408 and 429 are
@@ -86,12 +126,17 @@ fn refuses_addresses(status: StatusCode) -> bool {
 }
 
 /// A connection to the proxy itself: the operator's address, which no tenant chose.
-async fn reach(proxy: &Intercept, tls: &Arc<ClientConfig>) -> Option<Box<dyn Stream>> {
+async fn reach(
+    proxy: &Intercept,
+    tls: &Arc<ClientConfig>,
+    until: Instant,
+) -> Option<Box<dyn Stream>> {
     let uri = proxy.uri();
     let is_tls = uri.scheme_str() == Some("https");
     let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let stream = TcpStream::connect((host, port)).await.ok()?;
+    let addresses: Vec<_> = lookup_host((host, port)).await.ok()?.collect();
+    let stream = first_that_answers(&alternating(&addresses), until).await?;
     let _ = stream.set_nodelay(true);
     if !is_tls {
         return Some(Box::new(stream));
@@ -99,6 +144,16 @@ async fn reach(proxy: &Intercept, tls: &Arc<ClientConfig>) -> Option<Box<dyn Str
     let name = ServerName::try_from(host.to_owned()).ok()?;
     let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
     Some(Box::new(stream.await.ok()?))
+}
+
+async fn first_that_answers(addresses: &[SocketAddr], until: Instant) -> Option<TcpStream> {
+    for (number, address) in addresses.iter().enumerate() {
+        let share = share(until, addresses.len() - number);
+        if let Ok(Ok(stream)) = timeout_at(share, TcpStream::connect(address)).await {
+            return Some(stream);
+        }
+    }
+    None
 }
 
 async fn connect(
@@ -132,8 +187,7 @@ pub(super) async fn secure(
     host: &str,
     tls: &ClientConfig,
 ) -> io::Result<TlsStream<Tunnel>> {
-    let mut tls = tls.clone();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let tls = over_http1(tls);
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     TlsConnector::from(Arc::new(tls))
         .connect(name, tunnel)
@@ -175,4 +229,39 @@ pub(super) fn request(
     let mut request = request.body(Empty::new()).ok()?;
     request.headers_mut().extend(headers);
     Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns_and_few_are_tried() {
+        let check = |given: &[&str], expected: &[&str]| {
+            let parse = |texts: &[&str]| -> Vec<SocketAddr> {
+                texts.iter().map(|text| text.parse().unwrap()).collect()
+            };
+            assert_eq!(alternating(&parse(given)), parse(expected), "{given:?}");
+        };
+        check(&[], &[]);
+        check(
+            &["[::1]:1", "[::2]:1", "1.1.1.1:1"],
+            &["[::1]:1", "1.1.1.1:1", "[::2]:1"],
+        );
+        check(
+            &["1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1", "1.1.1.4:1"],
+            &["1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1"],
+        );
+        check(&["1.1.1.1:1", "[::1]:1"], &["1.1.1.1:1", "[::1]:1"]);
+    }
+
+    #[test]
+    fn a_proxy_over_tls_is_offered_what_it_is_spoken_to_in() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut tls = ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        assert_eq!(over_http1(&tls).alpn_protocols, [b"http/1.1".to_vec()]);
+    }
 }
