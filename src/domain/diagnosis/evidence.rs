@@ -20,7 +20,9 @@ pub fn evidence(
     told.extend(waiting.and_then(node));
     told.extend(names(case, waiting));
     told.extend(case.named.iter().filter_map(|named| secret(named, found)));
-    told.push(matches(case));
+    if !case.named.iter().any(is_poison) {
+        told.push(matches(case));
+    }
     told.extend(case.candidates.iter().map(|tried| answer(case, tried)));
     let tried = case.candidates.iter();
     told.extend(tried.filter_map(|tried| history(case, tried)));
@@ -80,7 +82,7 @@ fn of_pull_secret(name: &str, secret: &PullSecret, found: Option<&Diagnosis>) ->
     let mut text = if secret.poisons_all {
         let fault = worst(secret.faults)?;
         format!(
-            "Secret {name} cannot be read ({}): {} For its sake the kubelet uses no pull secret of this Pod.",
+            "Secret {name} cannot be read ({}): {} For its sake the kubelet uses no pull secret of this Pod, and asks no registry.",
             fault.as_str(),
             fault.explanation()
         )
@@ -109,6 +111,10 @@ fn of_pull_secret(name: &str, secret: &PullSecret, found: Option<&Diagnosis>) ->
         text.push_str(&format!(" {owner} writes it."));
     }
     Some(text)
+}
+
+fn is_poison(named: &Named) -> bool {
+    matches!(&named.found, Found::PullSecret(secret) if secret.poisons_all)
 }
 
 fn matches(case: &Case) -> String {

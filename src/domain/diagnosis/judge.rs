@@ -51,21 +51,24 @@ pub fn by_message(waiting: &Waiting<'_>) -> Diagnosis {
 /// where that is not certain. Nodes keep images, so that nothing is seen of it until a Pod comes to
 /// another node.
 pub fn would_fail(case: &Case) -> Option<Diagnosis> {
+    let judge = Judge {
+        case,
+        waiting: None,
+    };
+    if let Some(found) = judge.poisoned() {
+        return Some(found);
+    }
     // One that names none was pulled somehow: what with, its node knows.
     let is_told = !case.named.is_empty() && !case.has_node_credentials;
     if !is_told || case.is_up != Some(true) {
         return None;
     }
-    let judge = Judge {
-        case,
-        waiting: None,
-    };
     let found = if case.candidates.is_empty() {
         // Without a credential it would be refused: that is what makes a fault of theirs a danger.
         if !judge.needs_credential() {
             return None;
         }
-        judge.poisoned().or_else(|| judge.no_candidate())
+        judge.no_candidate()
     } else {
         let is_certain = case.candidates.iter().all(|tried| tried.is_fresh);
         judge.candidates().filter(|_| is_certain)
@@ -178,12 +181,10 @@ impl Judge<'_> {
         self.case.guards_all || told.is_some_and(|told| is_private(told) || is_hidden(told))
     }
 
-    /// Older kubelets pull without a credential then, which is as good where the image is public; newer
-    /// ones do not pull at all, and say so.
+    /// The kubelet makes no keyring of a Pod's Secrets where one of them cannot be read, and pulls nothing
+    /// then, not even what is public (`MakeDockerKeyring` gives its error up, in every version). Where
+    /// the node was told something else, the Secret was spoilt since: the next try ends here.
     fn poisoned(&self) -> Option<Diagnosis> {
-        if self.is_public() && !self.said(Reason::MalformedSecret) {
-            return None;
-        }
         let named = self.pull_secrets();
         let (name, secret) = named.into_iter().find(|(_, secret)| secret.poisons_all)?;
         Some(self.malformed(name, secret.faults, Effect::PoisonsAll))
