@@ -281,13 +281,13 @@ impl Fix<'_> {
         steps
     }
 
-    /// The keys alone: whatever else the Secret holds stays out of the terminal.
+    /// The keys alone, of either type, without what stands before an `@` in one: that may be a password.
     fn look_at_keys(&self) -> Step {
         let name = self.secret_name();
         run(
             "The keys that it has now:",
             format!(
-                "kubectl -n {} get secret {} -o go-template='{{{{index .data \".dockerconfigjson\" | base64decode}}}}' | jq '.auths | keys'",
+                "kubectl -n {} get secret {} -o json | jq '.data | .[\".dockerconfigjson\"] // .[\".dockercfg\"] | @base64d | fromjson | .auths // . | keys | map(sub(\".*@\"; \"\"))'",
                 quote(self.secret_namespace()),
                 quote(&name)
             ),
@@ -323,7 +323,7 @@ impl Fix<'_> {
         };
         steps.push(self.login());
         steps.push(run(
-            "Put the new docker config in its place (the type of a Secret cannot be changed, so that it is made anew).",
+            "Put the new docker config in its place; this replaces all entries (the type of a Secret cannot be changed, so that it is made anew).",
             format!(
                 "kubectl -n {0} delete secret {1} && kubectl -n {0} create secret generic {1} --type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=./pull-login/config.json && rm -r ./pull-login",
                 quote(&id.namespace),
@@ -342,7 +342,7 @@ impl Fix<'_> {
         };
         steps.push(self.login());
         steps.push(run(
-            "Put it in the place of the old one; this replaces all entries of the Secret.",
+            "Put it in the place of the old one; this replaces all entries of the Secret (add --force where its type is kubernetes.io/dockercfg: a type cannot be changed).",
             format!(
                 "kubectl -n {} create secret generic {} --type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=./pull-login/config.json --dry-run=client -o yaml | kubectl replace -f - && rm -r ./pull-login",
                 quote(&id.namespace),

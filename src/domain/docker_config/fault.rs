@@ -82,10 +82,10 @@ fault_kinds! {
         "Encode once: put the JSON as it is into `stringData`, or its base64 into `data`."
     InvalidJson "invalid_json" PoisonsAll
         "The value is not JSON."
-        "Create the Secret again with `kubectl create secret docker-registry`."
+        "Create the Secret again from a docker config that `docker login` wrote."
     NotAnObject "not_an_object" PoisonsAll
         "The value is JSON but not an object."
-        "Create the Secret again with `kubectl create secret docker-registry`."
+        "Create the Secret again from a docker config that `docker login` wrote."
     AuthsNotAnObject "auths_not_an_object" PoisonsAll
         "`auths` is not an object with one member for each registry."
         "Write `auths` as an object from registry to entry."
@@ -146,10 +146,10 @@ fault_kinds! {
         "Use type kubernetes.io/dockerconfigjson with the key `.dockerconfigjson`."
     CredentialHelpersOnly "credential_helpers_only" SecretIgnored
         "The docker config points to a credential helper of the machine it was copied from and holds no credential."
-        "Log in without a credential helper, or use `kubectl create secret docker-registry`."
+        "Log in without a credential helper, so that the docker config itself holds the credential."
     NoAuths "no_auths" SecretIgnored
         "The docker config has no `auths`."
-        "Create the Secret again with `kubectl create secret docker-registry`."
+        "Create the Secret again from a docker config that `docker login` wrote."
     NoEntries "no_entries" SecretIgnored
         "The docker config has no entry."
         "Add an entry for the registry."
