@@ -203,7 +203,8 @@ impl Cluster {
                 .filter(|expiry| expiry.is_expired_inside_at(known.now))
                 .and_then(|expiry| expiry.inside),
             login: verdict.and_then(login),
-            is_confirmed: verdict.is_some_and(|verdict| match known.sight {
+            is_confirmed: verdict.is_some_and(|verdict| verdict.works() == Some(false)),
+            is_believed: verdict.is_some_and(|verdict| match known.sight {
                 Sight::Watched => verdict.works() == Some(false),
                 Sight::Once => verdict.is_refused(),
             }),

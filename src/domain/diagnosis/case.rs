@@ -107,7 +107,9 @@ pub struct Tried {
     pub expired_inside: Option<DateTime<Utc>>,
     /// The newest answer to the login, with what it leaves open.
     pub login: Option<Meaning>,
-    /// The login is refused, and that was confirmed.
+    /// The login is refused, and that is believed: it was confirmed, or nobody waits for that.
+    pub is_believed: bool,
+    /// A second refusal confirmed the first.
     pub is_confirmed: bool,
     /// Since when.
     pub first_refused: Option<DateTime<Utc>>,

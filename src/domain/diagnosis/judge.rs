@@ -357,7 +357,7 @@ impl Judge<'_> {
             return self.of_manifest(manifest).map(Failure::Manifest);
         }
         let login = tried.login?;
-        let is_certain = tried.is_confirmed || self.was_refused();
+        let is_certain = tried.is_believed || self.was_refused();
         let cause = match login.outcome {
             Outcome::LockedOut => Cause::LockedOut,
             Outcome::Expired => Cause::ExpiredCredentials,

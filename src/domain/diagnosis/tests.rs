@@ -96,6 +96,7 @@ fn tried(login: Option<Meaning>, manifest: Option<Meaning>) -> Tried {
         faults: FaultSet::default(),
         expired_inside: None,
         login,
+        is_believed: false,
         is_confirmed: false,
         first_refused: None,
         manifest,
@@ -422,6 +423,7 @@ fn one_refusal_of_our_own_is_no_proof_without_the_nodes() {
     let silent = waiting(Reason::Other);
     assert_eq!(judge(&once, &silent).cause.as_str(), "unknown");
     let confirmed = Tried {
+        is_believed: true,
         is_confirmed: true,
         ..tried(Some(REFUSED), None)
     };
@@ -472,6 +474,7 @@ fn only_what_is_certain_is_at_risk() {
         assert_eq!(found, cause);
     };
     let confirmed = || Tried {
+        is_believed: true,
         is_confirmed: true,
         ..tried(Some(REFUSED), None)
     };
