@@ -240,6 +240,11 @@ pub struct CheckArgs {
     #[arg(long = "image", value_name = "REF", num_args = 1..)]
     pub image: Vec<String>,
 
+    /// Say whether the workloads of this manifest could pull their images, with what the cluster and
+    /// the manifest hold; a directory too, or `-` for stdin; repeatable
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub filename: Vec<PathBuf>,
+
     /// Contact no registry: faults and dates only
     #[arg(long = "offline")]
     pub offline: bool,
@@ -267,6 +272,10 @@ pub struct CheckArgs {
     /// What is probed, and whom we may contact.
     #[command(flatten)]
     pub probe: ProbeArgs,
+
+    /// What nodes have themselves.
+    #[command(flatten)]
+    pub nodes: NodeArgs,
 
     /// Where declared dates stand.
     #[command(flatten)]

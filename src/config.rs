@@ -172,8 +172,10 @@ pub struct Check {
     pub settings: Settings,
     /// How much of the cluster; of no meaning with files.
     pub scope: Scope,
-    /// Which images; none means all credentials.
+    /// Which images; without any, and without manifests, all credentials.
     pub images: Vec<Reference>,
+    /// Workloads that are not applied yet.
+    pub manifests: Vec<PathBuf>,
     /// No registry is contacted.
     pub offline: bool,
     /// How the answer is written.

@@ -16,6 +16,7 @@ mod lines;
 pub mod page;
 mod printable;
 pub mod probes;
+mod prospects;
 mod public;
 pub mod table;
 mod words;
@@ -29,6 +30,7 @@ use crate::domain::cluster::{Cluster, Holding, ObjectName};
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
 use crate::domain::exchange::NetworkFault;
 use crate::domain::expiry::Expiry;
+use crate::domain::findings::Prospect;
 use crate::domain::image::Registry;
 use crate::domain::keyring::Key;
 use crate::domain::outcome::{Outcome, Situation};
@@ -65,6 +67,9 @@ pub enum About {
     Credentials(Vec<Line>),
     /// Images, in the order asked.
     Images(Vec<ImageReport>),
+    /// Workloads that are not applied yet, in the order of their manifests, and whether registries
+    /// were asked.
+    Workloads(Vec<Prospect>, Asked),
 }
 
 /// One entry, at one registry.
@@ -180,6 +185,19 @@ impl Report {
         }
     }
 
+    /// About workloads that are not applied yet.
+    pub fn of_workloads(prospects: Vec<Prospect>, asked: Asked, at: DateTime<Utc>) -> Self {
+        Self {
+            at,
+            about: About::Workloads(prospects, asked),
+            references: Vec::new(),
+            poisonous: Vec::new(),
+            notes: Vec::new(),
+            unreadable: Vec::new(),
+            expires_within: None,
+        }
+    }
+
     /// Everything that was found wrong, each kind once.
     pub fn shortcomings(&self) -> BTreeSet<Shortcoming> {
         let mut found: BTreeSet<Shortcoming> = match &self.about {
@@ -190,6 +208,10 @@ impl Report {
             About::Images(images) => images
                 .iter()
                 .flat_map(|image| image.shortcomings(self.soon()))
+                .collect(),
+            About::Workloads(prospects, asked) => prospects
+                .iter()
+                .filter_map(|prospect| prospects::shortcoming(prospect, *asked))
                 .collect(),
         };
         let whole = [
@@ -227,7 +249,7 @@ impl Report {
         let poisonous = self.poisonous.iter().map(|(_, kind)| *kind);
         let lines = match &self.about {
             About::Credentials(lines) => &lines[..],
-            About::Images(_) => &[],
+            About::Images(_) | About::Workloads(..) => &[],
         };
         let shown = lines.iter().flat_map(|line| line.faults.iter());
         poisonous.chain(shown).collect()

@@ -4,6 +4,7 @@
 //! have, so that graph and prober do for it what they do for any pod.
 
 mod gather;
+mod manifest;
 
 use std::io::IsTerminal;
 
@@ -54,7 +55,14 @@ fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Re
     } else {
         &asked.images[..]
     };
-    let mut report = if asked.images.is_empty() {
+    let mut report = if !asked.manifests.is_empty() {
+        let prospects = gathered.shared.read(|state| {
+            let mut examination = state.examine(now);
+            let planned = gathered.planned.iter();
+            planned.flat_map(|pod| examination.prospects(pod)).collect()
+        });
+        Report::of_workloads(prospects, asking, now)
+    } else if asked.images.is_empty() {
         gathered.shared.read(|state| {
             let (cluster, verdicts) = (&state.cluster, &state.verdicts);
             let rows = state.rows(now).in_order();

@@ -5,6 +5,7 @@ mod probe;
 mod source;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::complaints::Complaints;
@@ -104,13 +105,18 @@ impl Check {
         probe.confirm_after = INTERVALS.1;
         if args.offline {
             probe.which = Which::None;
-        } else if !args.image.is_empty() {
+        } else if !args.image.is_empty() || !args.filename.is_empty() {
             probe.which = Which::InUse;
         }
+        let manifests = manifests(args, &source, &mut complaints);
         let check = Self {
-            settings: one_shot(source, probe, Parts::of(args), &mut complaints),
+            settings: Settings {
+                node_credentials: node_credentials(&args.nodes, &mut complaints),
+                ..one_shot(source, probe, Parts::of(args), &mut complaints)
+            },
             scope,
             images: images(&args.image, &mut complaints),
+            manifests,
             offline: args.offline,
             output: complaints.one_of(
                 "--output",
@@ -374,6 +380,29 @@ fn workers(text: &str, complaints: &mut Complaints) -> usize {
             WORKERS
         }
     }
+}
+
+/// What is to be applied is held against a cluster, and asked about alone.
+fn manifests(args: &CheckArgs, source: &Source, complaints: &mut Complaints) -> Vec<PathBuf> {
+    const FLAG: &str = "--filename";
+    if args.filename.is_empty() {
+        return Vec::new();
+    }
+    if let Source::Files(_) = source {
+        complaints.add(FLAG, "there is no cluster where --docker-config is given");
+    }
+    if !args.image.is_empty() {
+        complaints.add(FLAG, "excludes --image");
+    }
+    if args
+        .fail_on
+        .iter()
+        .any(|word| word.trim().starts_with("expires="))
+    {
+        let problem = "`expires` is about credentials, and --filename about workloads";
+        complaints.add("--fail-on", problem);
+    }
+    args.filename.clone()
 }
 
 fn images(images: &[String], complaints: &mut Complaints) -> Vec<Reference> {

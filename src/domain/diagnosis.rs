@@ -21,8 +21,8 @@ use chrono::TimeDelta;
 
 pub use case::*;
 pub use detail::{Detail, Word};
-pub use evidence::{evidence, node as node_said};
-pub use judge::{by_message, judge, would_fail};
+pub use evidence::{Moment, evidence, node as node_said};
+pub use judge::{by_message, judge, would_fail, would_not_pull};
 pub use likeness::nearest;
 
 use super::cause::Cause;

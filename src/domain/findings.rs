@@ -17,6 +17,8 @@ closed! {
         Blocked => "blocked",
         /// It runs, and could not be pulled again.
         AtRisk => "at_risk",
+        /// It is not applied yet, and could not start.
+        Planned => "planned",
     }
 }
 
@@ -83,6 +85,36 @@ impl Finding {
             (&self.image, &self.container, &self.pod),
         )
     }
+}
+
+/// What is to be expected of one image of a workload that is not applied yet.
+#[derive(Clone, Debug)]
+pub struct Prospect {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// The workload.
+    pub workload: Workload,
+    /// The container, or the volume, that needs the image.
+    pub container: Box<str>,
+    /// The image as written.
+    pub image: Box<str>,
+    /// Its Pods would name a Secret that is not there.
+    pub names_absent: bool,
+    /// What would come of it.
+    pub outlook: Outlook,
+}
+
+/// What would come of a pull.
+#[derive(Clone, Debug)]
+pub enum Outlook {
+    /// It would succeed, by these steps.
+    Pulls(Vec<String>),
+    /// Nothing would be pulled: `imagePullPolicy: Never`.
+    NeverPulled,
+    /// Somebody wants it left alone by an annotation.
+    Ignored,
+    /// It would fail, or nobody can tell: then the cause is `unknown`.
+    Told(Box<Explained>),
 }
 
 /// The same with the reasons, for people.

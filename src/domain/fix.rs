@@ -36,6 +36,8 @@ pub struct Patient<'a> {
     pub service_account: &'a str,
     /// Its node, once it has one.
     pub node: Option<&'a str>,
+    /// It is not there yet: only its manifest can be changed, and no Pod be made anew.
+    pub is_planned: bool,
 }
 
 /// What to do, in order.
@@ -92,6 +94,9 @@ pub fn without_case(found: &Diagnosis, image: &str, patient: &Patient<'_>) -> Ve
         Cause::ImageNeverPull => never(found, image),
         _ => "What the node says:".to_owned(),
     };
+    if patient.is_planned {
+        return vec![say(text)];
+    }
     vec![run(
         text,
         format!("kubectl -n {namespace} describe pod {pod}"),
@@ -113,12 +118,12 @@ impl Fix<'_> {
         let named = self.found.secret.as_ref();
         let name = named.map_or("regcred", |secret| &secret.name);
         let mut steps = vec![self.login(), self.create(name)];
-        if named.is_none() {
-            steps.extend(self.reference(name));
-        } else {
-            steps.push(say(
+        match named {
+            None => steps.extend(self.reference(name)),
+            Some(_) if self.patient.is_planned => {}
+            Some(_) => steps.push(say(
                 "The Pod names it already: its node uses it at the next try, within five minutes.",
-            ));
+            )),
         }
         steps
     }
@@ -150,7 +155,11 @@ impl Fix<'_> {
     }
 
     fn reference(&self, name: &str) -> Vec<Step> {
-        vec![self.patch_account(name), self.recreate()]
+        let mut steps = vec![self.patch_account(name)];
+        if !self.patient.is_planned {
+            steps.push(self.recreate());
+        }
+        steps
     }
 
     fn patch_account(&self, name: &str) -> Step {
@@ -184,19 +193,17 @@ impl Fix<'_> {
             Some(Detail::Word(Word::PodListHidesServiceAccount)) => vec![say(format!(
                 "Take imagePullSecrets out of {what}, so that the list of its ServiceAccount counts; or name {name} there too."
             ))],
-            Some(Detail::Word(Word::NameTypo)) => {
-                vec![
-                    say(format!(
-                        "Correct the name in imagePullSecrets of {what}: it is {name}."
-                    )),
-                    self.look_at_list(),
-                ]
-            }
-            _ => vec![
-                say(format!("Name {name} in imagePullSecrets of {what}.")),
-                self.look_at_list(),
-            ],
+            Some(Detail::Word(Word::NameTypo)) => self.with_list(format!(
+                "Correct the name in imagePullSecrets of {what}: it is {name}."
+            )),
+            _ => self.with_list(format!("Name {name} in imagePullSecrets of {what}.")),
         }
+    }
+
+    /// A change of the list, and what it is now where somebody has it.
+    fn with_list(&self, text: String) -> Vec<Step> {
+        let now = (!self.patient.is_planned).then(|| self.look_at_list());
+        std::iter::once(say(text)).chain(now).collect()
     }
 
     fn look_at_list(&self) -> Step {
@@ -349,7 +356,9 @@ impl Fix<'_> {
                 quote(&id.name)
             ),
         ));
-        steps.push(say("No Pod needs a restart: its node uses the Secret at the next try, within five minutes."));
+        if !self.patient.is_planned {
+            steps.push(say("No Pod needs a restart: its node uses the Secret at the next try, within five minutes."));
+        }
         steps
     }
 
@@ -405,6 +414,9 @@ impl Fix<'_> {
     }
 
     fn image(&self, text: &str) -> Step {
+        if self.patient.is_planned {
+            return say(text);
+        }
         let workload = self.patient.workload;
         run(
             text,
@@ -530,6 +542,11 @@ impl Fix<'_> {
     }
 
     fn unknown(&self) -> Vec<Step> {
+        if self.patient.is_planned {
+            return vec![say(
+                "Nothing is proven: see the last line of what was found for what would decide.",
+            )];
+        }
         vec![run(
             "Nothing is proven yet. What the node says:",
             format!(

@@ -8,7 +8,7 @@ use crate::domain::outcome::Situation;
 pub(super) fn notes(about: &About) -> Vec<String> {
     match about {
         About::Credentials(lines) => lines.iter().filter_map(of_line).collect(),
-        About::Images(_) => Vec::new(),
+        About::Images(_) | About::Workloads(..) => Vec::new(),
     }
 }
 

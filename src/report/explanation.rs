@@ -114,8 +114,15 @@ fn of_group(text: &mut String, group: &Group<'_>) {
             printable(&finding.container)
         ),
         State::AtRisk => format!("runs from {image}, which could not be pulled again"),
+        State::Planned => format!("would not get {image}"),
     };
     let _ = writeln!(text, "  {what}\n");
+    of_cause(text, first);
+}
+
+/// The cause, what was found, what to do.
+pub(super) fn of_cause(text: &mut String, told: &Explained) {
+    let finding = &told.finding;
     let detail = match finding.diagnosis.detail {
         Some(detail) => format!(" ({})", Detail::as_str(detail)),
         None => String::new(),
@@ -127,9 +134,9 @@ fn of_group(text: &mut String, group: &Group<'_>) {
         text.push_str("  Anybody may pull the image: the login is what keeps it from the Pod.\n");
     }
     text.push_str("\n  What was found\n");
-    bullets(text, &first.evidence);
+    bullets(text, &told.evidence);
     text.push_str("\n  What to do\n");
-    for (number, step) in first.fix.iter().enumerate() {
+    for (number, step) in told.fix.iter().enumerate() {
         let _ = writeln!(text, "  {}. {}", number + 1, printable(&step.text));
         if let Some(command) = &step.command {
             let _ = writeln!(text, "\n       {}\n", printable(command));

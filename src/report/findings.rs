@@ -8,6 +8,7 @@ use crate::domain::diagnosis::Detail;
 use crate::domain::findings::Explained;
 use crate::domain::image::Registry;
 use crate::domain::overview::Overview;
+use crate::domain::owner;
 
 /// One finding.
 #[derive(Debug, Serialize)]
@@ -30,10 +31,20 @@ pub struct FindingJson<'a> {
     anonymous_would_work: Option<bool>,
 }
 
+/// Kind and name.
 #[derive(Debug, Serialize)]
-struct Workload<'a> {
+pub(super) struct Workload<'a> {
     kind: &'a str,
     name: &'a str,
+}
+
+impl<'a> Workload<'a> {
+    pub(super) fn of(workload: &'a owner::Workload) -> Self {
+        Self {
+            kind: &workload.kind,
+            name: &workload.name,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -55,10 +66,7 @@ pub fn finding_json(explained: &Explained) -> FindingJson<'_> {
         pod: &finding.pod,
         container: Some(&*finding.container).filter(|name| !name.is_empty()),
         node: finding.node.as_deref(),
-        workload: Workload {
-            kind: &finding.workload.kind,
-            name: &finding.workload.name,
-        },
+        workload: Workload::of(&finding.workload),
         state: finding.state.as_str(),
         cause: diagnosis.cause.as_str(),
         detail: diagnosis.detail.map(Detail::as_str),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
+use super::prospects::prospect_json;
 use super::{About, ImageReport, Line, Report};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
@@ -63,7 +64,7 @@ struct NearMiss<'a> {
     rule: &'static str,
 }
 
-/// One object on one line; for images one object on a line each.
+/// One object on one line; for images and workloads one object on a line each.
 pub fn write(report: &Report) -> String {
     match &report.about {
         About::Credentials(lines) => line(&Credentials {
@@ -71,6 +72,10 @@ pub fn write(report: &Report) -> String {
             references: report.references.iter().map(reference).collect(),
         }),
         About::Images(images) => images.iter().map(|image| line(&of_image(image))).collect(),
+        About::Workloads(prospects, _) => prospects
+            .iter()
+            .map(|prospect| line(&prospect_json(prospect)))
+            .collect(),
     }
 }
 

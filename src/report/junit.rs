@@ -14,9 +14,13 @@ use std::collections::HashMap;
 
 use super::printable::printable;
 use super::xml::escaped;
-use super::{About, Answer, Candidate, ImageReport, Line, Report, Upshot, doubt, public, words};
+use super::{
+    About, Answer, Asked, Candidate, ImageReport, Line, Report, Upshot, doubt, prospects, public,
+    words,
+};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::expiry::Expiry;
+use crate::domain::findings::{Outlook, Prospect};
 use crate::domain::rows::ReferenceRow;
 use crate::domain::shortcoming::Shortcoming;
 
@@ -134,6 +138,10 @@ fn suites(report: &Report) -> Vec<Suite> {
         About::Images(images) => {
             let cases = images.iter().flat_map(|image| of_image(image, report));
             ("images", cases.collect())
+        }
+        About::Workloads(prospects, asked) => {
+            let cases = prospects.iter().map(|one| of_prospect(one, *asked));
+            ("workloads", cases.collect())
         }
     };
     let notes = report.notes.iter().map(|note| printable(note)).collect();
@@ -269,6 +277,30 @@ fn of_candidate(candidate: &Candidate, image: &ImageReport, report: &Report) -> 
         name: format!("{} {}", candidate.source, candidate.key),
         ending,
         message,
+        details,
+    }
+}
+
+fn of_prospect(prospect: &Prospect, asked: Asked) -> Case {
+    let ending = match &prospect.outlook {
+        Outlook::Pulls(_) => Ending::Passed,
+        Outlook::NeverPulled | Outlook::Ignored => Ending::Skipped,
+        Outlook::Told(_) => prospects::shortcoming(prospect, asked).map_or(Ending::Skipped, ending),
+    };
+    let mut details = Vec::new();
+    if let Outlook::Told(told) = &prospect.outlook {
+        let lines = told.evidence.iter().map(|line| printable(line));
+        details.extend(lines);
+        for step in &told.fix {
+            details.push(printable(&step.text));
+            details.extend(step.command.iter().map(|command| printable(command)));
+        }
+    }
+    Case {
+        class: prospects::name(prospect),
+        name: format!("{} {}", prospect.container, prospect.image),
+        ending,
+        message: prospects::outlook(prospect),
         details,
     }
 }

@@ -15,6 +15,8 @@ pub(super) fn notes(about: &About) -> Vec<String> {
     match about {
         About::Credentials(lines) => lines.iter().filter_map(of_line).collect(),
         About::Images(images) => images.iter().filter_map(of_image).collect(),
+        // Each finding tells it itself.
+        About::Workloads(..) => Vec::new(),
     }
 }
 

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 
 use super::printable::{printable, width};
 use super::{
-    About, Answer, Asked, Candidate, ImageReport, Line, Report, doubt, public, upshot_of, words,
+    About, Answer, Asked, Candidate, ImageReport, Line, Report, doubt, prospects, public,
+    upshot_of, words,
 };
 use crate::domain::docker_config::{Effect, FaultKind};
 use crate::domain::expiry::Expiry;
+use crate::domain::findings::{Outlook, Prospect};
 use crate::domain::rows::ReferenceRow;
 use crate::domain::shortcoming::Upshot;
 
@@ -36,6 +38,7 @@ pub fn write(report: &Report, colours: Colours) -> String {
             .map(|image| of_image(image, report, colours))
             .collect::<Vec<_>>()
             .join("\n"),
+        About::Workloads(prospects, asked) => workloads(prospects, *asked, colours),
     };
     let mut parts = vec![
         about,
@@ -127,6 +130,34 @@ fn of_image(image: &ImageReport, report: &Report, colours: Colours) -> String {
         text.push_str(&columns(&header, rows.collect(), Colours::None));
     }
     text
+}
+
+fn workloads(prospects: &[Prospect], asked: Asked, colours: Colours) -> String {
+    if prospects.is_empty() {
+        return String::new();
+    }
+    let header = ["WORKLOAD", "CONTAINER", "IMAGE", "OUTLOOK"];
+    let rows = prospects.iter().map(|prospect| {
+        let upshot = match &prospect.outlook {
+            Outlook::Pulls(_) => Some(Upshot::Works),
+            Outlook::NeverPulled | Outlook::Ignored => None,
+            Outlook::Told(_) => {
+                prospects::shortcoming(prospect, asked).map(|shortcoming| shortcoming.upshot())
+            }
+        };
+        vec![
+            plain(&prospects::name(prospect)),
+            plain(&prospect.container),
+            plain(&prospect.image),
+            said(&prospects::outlook(prospect), upshot),
+        ]
+    });
+    let table = columns(&header, rows.collect(), colours);
+    let details = prospects::details(prospects);
+    match details.is_empty() {
+        true => table,
+        false => format!("{table}\n{details}"),
+    }
 }
 
 /// None where nobody was asked, which is neither good nor bad.

@@ -112,6 +112,8 @@ const QUOTING_ERRORS: &[(&str, &[&str])] = &[
         "reqwest::Error",
         &["registry/transport", "registry/client", "registry/fault"],
     ),
+    // Nobody: a manifest that is no YAML is told by line and column.
+    ("serde_saphyr::Error", &[]),
     ("kube::Error", &["kubernetes/client"]),
     ("kube::config::KubeconfigError", &["kubernetes/client"]),
 ];

@@ -114,6 +114,7 @@ fn defaults_are_the_documented_ones() {
 fn each_flag_says_what_it_is_and_has_an_environment_name() {
     let one_shot = [
         "image",
+        "filename",
         "offline",
         "output",
         "namespace",

@@ -5,6 +5,7 @@
 mod canary;
 mod chart;
 mod check;
+mod check_manifests;
 mod claims;
 mod classify;
 mod cli;

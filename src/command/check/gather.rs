@@ -1,13 +1,16 @@
 //! Reads cluster or files once into the state that the daemon would have.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::manifest::{self, Manifests, Namespaces};
+use crate::app;
 use crate::command::StartError;
 use crate::command::{Progress, listing};
 use crate::config::{Check, ClusterSource, Scope, Source};
 use crate::domain::cluster::{
-    Change, Cluster, ContainerSeen, Holding, ObjectName, PodSeen, Resource, Uid, Watch,
+    Change, Cluster, ContainerSeen, Holding, ObjectName, PodSeen, Resource, Sight, Uid, Watch,
 };
 use crate::domain::expiry::Sources;
 use crate::domain::image::Reference;
@@ -36,6 +39,8 @@ pub(super) struct Gathered {
     pub(super) is_nowhere: bool,
     /// What no registry is.
     pub(super) api_servers: Vec<ApiServer>,
+    /// A Pod for each workload of the manifests.
+    pub(super) planned: Vec<PodSeen>,
 }
 
 /// Reads everything once.
@@ -43,6 +48,7 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
     let intake = Intake::of(asked);
     let (mut unreadable, mut notes) = (Vec::new(), Vec::new());
     let mut namespace = String::new();
+    let mut manifests = Manifests::default();
     let mut api_servers = whereabouts::api_servers(None);
     match &asked.settings.source {
         Source::Files(paths) => {
@@ -55,15 +61,31 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
             let connection = connect(source).await?;
             api_servers = whereabouts::api_servers(Some(&connection));
             let client = connection.client;
+            let default = client.default_namespace().to_owned();
             namespace = match &asked.scope {
-                Scope::CurrentNamespace => client.default_namespace().to_owned(),
+                Scope::CurrentNamespace => default.clone(),
                 Scope::Namespace(name) => name.clone(),
                 Scope::AllNamespaces => String::new(),
             };
-            (unreadable, notes) = list(&client, source, &namespace, &intake).await;
+            let namespaces = match asked.manifests.is_empty() {
+                true => vec![namespace.clone()],
+                false => {
+                    manifests = read_manifests(asked, &default);
+                    match &asked.scope {
+                        Scope::AllNamespaces => Vec::new(),
+                        // To look at all would be another question.
+                        _ if manifests.planned.is_empty() => vec![namespace.clone()],
+                        Scope::CurrentNamespace | Scope::Namespace(_) => manifests.namespaces(),
+                    }
+                }
+            };
+            (unreadable, notes) = list(&client, source, &namespaces, &intake).await;
         }
     }
-    let is_nowhere = !namespace.is_empty() && intake.has_no_namespace();
+    unreadable.append(&mut manifests.unreadable);
+    let planned = intake.plan(manifests, &mut notes);
+    let is_nowhere =
+        asked.manifests.is_empty() && !namespace.is_empty() && intake.has_no_namespace();
     if is_nowhere {
         unreadable.push(format!("no such namespace `{namespace}`"));
     }
@@ -83,7 +105,24 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
         unreadable,
         is_nowhere,
         api_servers,
+        planned,
     })
+}
+
+/// The manifests, whose objects go where kubectl would put them.
+fn read_manifests(asked: &Check, default: &str) -> Manifests {
+    let namespaces = match &asked.scope {
+        Scope::Namespace(name) => Namespaces {
+            default: name,
+            is_only: true,
+        },
+        Scope::CurrentNamespace | Scope::AllNamespaces => Namespaces {
+            default,
+            is_only: false,
+        },
+    };
+    let wanted = app::wanted(&asked.settings.expiry);
+    manifest::read(&asked.manifests, namespaces, &wanted)
 }
 
 /// Every list of the cluster, once; what could not be listed, and what a reader should know of
@@ -91,14 +130,12 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
 async fn list(
     client: &kube::Client,
     source: &ClusterSource,
-    namespace: &str,
+    namespaces: &[String],
     intake: &Intake,
 ) -> (Vec<String>, Vec<String>) {
+    let named = namespaces.iter().filter(|name| !name.is_empty());
     let source = ClusterSource {
-        namespaces: Some(namespace.to_owned())
-            .filter(|name| !name.is_empty())
-            .into_iter()
-            .collect(),
+        namespaces: named.cloned().collect(),
         ..source.clone()
     };
     let taken = intake.clone();
@@ -107,11 +144,12 @@ async fn list(
     let failed = listing::list(client, &source, wanted, &intake.shared, take).await;
     // A role in one namespace does not show the Namespace object, and of it only annotations count.
     let is_of_role = |(watch, reason): &(&Watch, &Reason)| {
-        let is_namespace = watch.resource == Resource::Namespaces && !namespace.is_empty();
+        let is_namespace = watch.resource == Resource::Namespaces && !source.namespaces.is_empty();
         is_namespace && **reason == Reason::Forbidden
     };
     let (unseen, failed): (Vec<_>, Vec<_>) = failed.iter().partition(is_of_role);
-    let unseen = unseen.iter().map(|_| {
+    let unseen = unseen.iter().map(|(watch, _)| {
+        let namespace = watch.namespace.as_deref().unwrap_or_default();
         format!("The Namespace {namespace} may not be read: its annotations are not seen.")
     });
     let told = listing::told(failed.into_iter());
@@ -124,28 +162,31 @@ struct Intake {
     shared: Shared,
     sources: Arc<Sources>,
     seen: Arc<Mutex<Seen>>,
-    /// Images were asked about: the cluster's own pods do not count.
-    only_images: bool,
+    /// Images or workloads were asked about: the cluster's own pods do not count.
+    only_ours: bool,
 }
 
 /// What the report needs of the changes.
 #[derive(Debug, Default)]
 struct Seen {
     holdings: Vec<Holding>,
-    /// `imagePullSecrets` of the default ServiceAccount, in the one namespace that is read.
-    pull_secrets: Vec<String>,
-    has_namespace: bool,
+    /// `imagePullSecrets` of each ServiceAccount.
+    accounts: BTreeMap<ObjectName, Vec<String>>,
+    namespaces: BTreeSet<String>,
 }
 
 impl Intake {
     fn of(asked: &Check) -> Self {
         let settings = &asked.settings;
         let cluster = Cluster::new(settings.expiry.clone(), settings.probe.which).without_caps();
+        let mut state = State::new(cluster);
+        state.node_credentials = settings.node_credentials.clone();
+        state.sight = Sight::Once;
         Self {
-            shared: Shared::from(State::new(cluster)),
+            shared: Shared::from(state),
             sources: Arc::new(settings.expiry.clone()),
             seen: Arc::default(),
-            only_images: !asked.images.is_empty(),
+            only_ours: !(asked.images.is_empty() && asked.manifests.is_empty()),
         }
     }
 
@@ -156,7 +197,65 @@ impl Intake {
     /// Namespaces were listed, and there is none of those that are looked at.
     fn has_no_namespace(&self) -> bool {
         let is_listed = |state: &State| state.watches.has_listed(Resource::Namespaces);
-        self.shared.read(is_listed) && !self.seen().has_namespace
+        self.shared.read(is_listed) && self.seen().namespaces.is_empty()
+    }
+
+    /// Takes in what manifests bring, over what is there, and their workloads with the pull secrets
+    /// that the API server would give to their Pods.
+    fn plan(&self, manifests: Manifests, notes: &mut Vec<String>) -> Vec<PodSeen> {
+        self.take(manifests.brought);
+        let mut planned = manifests.planned;
+        let is_listed = |state: &State| state.watches.has_listed(Resource::ServiceAccounts);
+        let sees_accounts = self.shared.read(is_listed);
+        notes.extend(self.namespaces_to_make(&planned));
+        let mut absent = BTreeSet::new();
+        for pod in &mut planned {
+            let account = ObjectName {
+                namespace: pod.object.namespace.clone(),
+                name: pod.service_account.clone(),
+            };
+            let seen = self.seen();
+            match seen.accounts.get(&account) {
+                // (k8s plugin/pkg/admission/serviceaccount: `Admit`).
+                Some(listed) if pod.pull_secrets.is_empty() => pod.pull_secrets.clone_from(listed),
+                // The default one is made with its namespace.
+                None if sees_accounts && account.name != DEFAULT_ACCOUNT => {
+                    absent.insert(account);
+                }
+                Some(_) | None => {}
+            }
+        }
+        notes.extend(absent.iter().map(|ObjectName { namespace, name }| {
+            format!(
+                "There is no ServiceAccount {namespace}/{name}: the API server makes no Pod that \
+                 wants it."
+            )
+        }));
+        let watch = Watch {
+            resource: Resource::Pods,
+            namespace: None,
+        };
+        let pods = planned.iter().cloned();
+        self.take(
+            pods.map(|pod| Change::PodApplied(watch.clone(), pod))
+                .collect(),
+        );
+        planned
+    }
+
+    fn namespaces_to_make(&self, planned: &[PodSeen]) -> Vec<String> {
+        let is_listed = |state: &State| state.watches.has_listed(Resource::Namespaces);
+        if !self.shared.read(is_listed) {
+            return Vec::new();
+        }
+        let seen = self.seen();
+        let names: BTreeSet<_> = planned.iter().map(|pod| &pod.object.namespace).collect();
+        let absent = names
+            .into_iter()
+            .filter(|name| !seen.namespaces.contains(*name));
+        absent
+            .map(|name| format!("There is no namespace {name}: it must be made first."))
+            .collect()
     }
 
     fn take(&self, changes: Vec<Change>) {
@@ -166,13 +265,14 @@ impl Intake {
                     let holding = Holding::of(secret, &self.sources);
                     self.seen().holdings.push(holding);
                 }
-                Change::ServiceAccountApplied(_, account)
-                    if account.object.name == DEFAULT_ACCOUNT =>
-                {
-                    self.seen().pull_secrets.clone_from(&account.pull_secrets);
+                Change::ServiceAccountApplied(_, account) => {
+                    let (object, listed) = (account.object.clone(), account.pull_secrets.clone());
+                    self.seen().accounts.insert(object, listed);
                 }
-                Change::NamespaceApplied(..) => self.seen().has_namespace = true,
-                Change::PodApplied(_, pod) if self.only_images && pod.uid != OUR_POD => continue,
+                Change::NamespaceApplied(_, namespace) => {
+                    self.seen().namespaces.insert(namespace.name.clone());
+                }
+                Change::PodApplied(_, pod) if self.only_ours && !is_ours(pod.uid) => continue,
                 _ => {}
             }
             self.shared.update(|state| state.cluster.apply(change));
@@ -203,7 +303,10 @@ impl Seen {
         if !is_cluster {
             return (all, Vec::new());
         }
-        if self.pull_secrets.is_empty() {
+        let is_default = |(account, _): &(&ObjectName, _)| account.name == DEFAULT_ACCOUNT;
+        let listed = self.accounts.iter().find(is_default);
+        let listed = listed.map_or(&[][..], |(_, listed)| listed);
+        if listed.is_empty() {
             let note = format!(
                 "ServiceAccount {DEFAULT_ACCOUNT} lists no pull secret: a pod must name them \
                  itself. Shown is what a pod that names all of them would try."
@@ -212,7 +315,7 @@ impl Seen {
         }
         let mut notes = Vec::new();
         let mut named = Vec::new();
-        for name in &self.pull_secrets {
+        for name in listed {
             match all.iter().find(|holding| holding.object.name == *name) {
                 Some(holding) => named.push(holding.clone()),
                 None => notes.push(format!(
@@ -227,6 +330,11 @@ impl Seen {
 
 /// No pod of a cluster has it: a uid there is a random UUID.
 pub(super) const OUR_POD: Uid = Uid(1);
+
+/// Those of workloads that are not applied yet are counted from [`OUR_POD`] on.
+fn is_ours(uid: Uid) -> bool {
+    (OUR_POD.0..1 << 64).contains(&uid.0)
+}
 
 /// A pod that has these images and names these Secrets.
 fn pods(images: &[Reference], namespace: &str, holdings: &[Holding]) -> Vec<Change> {

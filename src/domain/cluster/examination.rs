@@ -4,6 +4,8 @@
 //! Pods that are alike have one case between them, so that a look costs the Pods that wait, the shapes
 //! of those that run, and one case for each need that is in trouble.
 
+mod prospects;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -14,7 +16,8 @@ use super::mark::Mark;
 use super::{Cluster, Known, Pod, Sight, Uid, case};
 use crate::domain::attempts::{Attempts, Waiting as InTrouble};
 use crate::domain::diagnosis::{
-    self, Case, Detail, Diagnosis, SETTLING, SecretId, Waiting, Word, evidence, judge, would_fail,
+    self, Case, Detail, Diagnosis, Moment, SETTLING, SecretId, Waiting, Word, evidence, judge,
+    would_fail,
 };
 use crate::domain::findings::{Explained, Finding, State};
 use crate::domain::fix::{self, Patient};
@@ -203,15 +206,20 @@ impl<'a> Examination<'a> {
             workload: &finding.workload,
             service_account: &finding.service_account,
             node: finding.node.as_deref(),
+            is_planned: finding.state == State::Planned,
         };
         let case = claim.and_then(|claim| self.case(claim, &finding.service_account));
-        let waits = (finding.state == State::Blocked).then_some(&waiting);
+        let moment = match finding.state {
+            State::Blocked => Moment::Waits(&waiting),
+            State::AtRisk => Moment::Runs,
+            State::Planned => Moment::Planned,
+        };
         let (evidence, fix) = match &case {
             Some(case) => {
                 let mut case = Case::clone(case);
                 case.nearest = self.nearest(&case);
                 (
-                    evidence(&case, waits, Some(&finding.diagnosis)),
+                    evidence(&case, moment, Some(&finding.diagnosis)),
                     fix::steps(&finding.diagnosis, &case, &patient),
                 )
             }
@@ -240,7 +248,7 @@ impl<'a> Examination<'a> {
         let claims = self.cluster.claims.of_shape(pod.shape).iter();
         let cases = claims.filter_map(|claim| self.case(*claim, &account));
         cases
-            .map(|case| (case.image.to_string(), evidence(&case, None, None)))
+            .map(|case| (case.image.to_string(), evidence(&case, Moment::Runs, None)))
             .collect()
     }
 

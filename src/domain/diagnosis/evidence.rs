@@ -10,15 +10,24 @@ use crate::domain::cause::Cause;
 use crate::domain::docker_config::FaultSet;
 use crate::domain::outcome::{Meaning, Outcome};
 
+/// Where the Pod stands of which is told.
+#[derive(Clone, Copy, Debug)]
+pub enum Moment<'a> {
+    /// It waits for the image.
+    Waits(&'a Waiting<'a>),
+    /// It runs, and needs the image when it comes to another node.
+    Runs,
+    /// It is not there yet.
+    Planned,
+}
+
 /// The steps, in the order in which they happen.
-pub fn evidence(
-    case: &Case,
-    waiting: Option<&Waiting<'_>>,
-    found: Option<&Diagnosis>,
-) -> Vec<String> {
+pub fn evidence(case: &Case, moment: Moment<'_>, found: Option<&Diagnosis>) -> Vec<String> {
     let mut told = Vec::new();
-    told.extend(waiting.and_then(node));
-    told.extend(names(case, waiting));
+    if let Moment::Waits(waiting) = moment {
+        told.extend(node(waiting));
+    }
+    told.push(names(case, moment));
     told.extend(case.named.iter().filter_map(|named| secret(named, found)));
     if !case.named.iter().any(is_poison) {
         told.push(matches(case));
@@ -29,7 +38,7 @@ pub fn evidence(
     told.extend(around(case, found));
     told.extend(repository(case));
     if found.is_some_and(|found| found.cause == Cause::Unknown) {
-        told.push(what_would_decide(case, waiting).to_owned());
+        told.push(what_would_decide(case, moment).to_owned());
     }
     told
 }
@@ -45,19 +54,29 @@ pub fn node(waiting: &Waiting<'_>) -> Option<String> {
     })
 }
 
-fn names(case: &Case, waiting: Option<&Waiting<'_>>) -> Option<String> {
-    if waiting.is_some_and(|waiting| waiting.is_mirror) {
-        let text = "It is a static Pod: its node pulls with the credentials that it has itself.";
-        return Some(text.to_owned());
+fn names(case: &Case, moment: Moment<'_>) -> String {
+    if let Moment::Waits(Waiting {
+        is_mirror: true, ..
+    }) = moment
+    {
+        return "It is a static Pod: its node pulls with the credentials that it has itself."
+            .to_owned();
     }
     let names: Vec<_> = case.named.iter().map(|named| &*named.name).collect();
-    Some(match &names[..] {
-        [] => {
+    match (&names[..], moment) {
+        ([], Moment::Planned) => {
+            "Neither its Pods nor their ServiceAccount name a pull secret.".to_owned()
+        }
+        ([one], Moment::Planned) => format!("Its Pods would name the pull secret {one}."),
+        (many, Moment::Planned) => {
+            format!("Its Pods would name the pull secrets {}.", many.join(", "))
+        }
+        ([], _) => {
             "The Pod names no pull secret, nor did its ServiceAccount when it was made.".to_owned()
         }
-        [one] => format!("The Pod names the pull secret {one}."),
-        many => format!("The Pod names the pull secrets {}.", many.join(", ")),
-    })
+        ([one], _) => format!("The Pod names the pull secret {one}."),
+        (many, _) => format!("The Pod names the pull secrets {}.", many.join(", ")),
+    }
 }
 
 fn secret(named: &Named, found: Option<&Diagnosis>) -> Option<String> {
@@ -292,8 +311,11 @@ fn repository(case: &Case) -> Vec<String> {
     told
 }
 
-fn what_would_decide(case: &Case, waiting: Option<&Waiting<'_>>) -> &'static str {
-    if waiting.is_some_and(|waiting| !waiting.is_settled) {
+fn what_would_decide(case: &Case, moment: Moment<'_>) -> &'static str {
+    if let Moment::Waits(Waiting {
+        is_settled: false, ..
+    }) = moment
+    {
         return "It has only just begun to wait: a Secret made with it may still be on its way.";
     }
     if !case.sees_secrets {
@@ -316,6 +338,12 @@ fn what_would_decide(case: &Case, waiting: Option<&Waiting<'_>>) -> &'static str
     }
     match case.anonymous {
         None => "An answer of the registry to a request without a login would decide.",
+        Some(answer) if answer.meaning.outcome == Outcome::Ok && !answer.is_of_this => {
+            "An answer about this very tag or digest would decide: another one of the repository was asked for."
+        }
+        Some(answer) if answer.meaning.outcome == Outcome::Ok => {
+            "From here anybody may pull it: its node tries again within five minutes."
+        }
         Some(_) => {
             "A login that reads the repository, or a container from it, would prove that it exists."
         }

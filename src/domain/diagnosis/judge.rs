@@ -76,6 +76,26 @@ pub fn would_fail(case: &Case) -> Option<Diagnosis> {
     found.filter(|found| found.cause.is_of_credentials())
 }
 
+/// Why a Pod that is not there yet could not pull its image on a node that does not have it; `None`
+/// where it could. A node's own reasons are not known before there is one.
+pub fn would_not_pull(case: &Case) -> Option<Diagnosis> {
+    let judge = Judge {
+        case,
+        waiting: None,
+    };
+    if let Some(found) = judge.absent().or_else(|| judge.poisoned()) {
+        return Some(found);
+    }
+    if judge.could_pull() {
+        return None;
+    }
+    let found = match case.candidates.is_empty() {
+        true => judge.no_candidate(),
+        false => judge.candidates(),
+    };
+    Some(found.unwrap_or_else(|| Diagnosis::of(Cause::Unknown)))
+}
+
 /// What the newest message of the node proves, and nobody else can know.
 fn by_message_only(waiting: &Waiting<'_>) -> Option<Diagnosis> {
     match waiting.reason? {
@@ -161,6 +181,22 @@ impl Judge<'_> {
             _ => false,
         };
         is_absent.then(|| Diagnosis::of(Cause::ImageNotFound))
+    }
+
+    /// The registry gives this very image to one of the candidates; without any, to anybody.
+    fn could_pull(&self) -> bool {
+        let is_ok = |meaning: Meaning| meaning.outcome == Outcome::Ok;
+        let reads = |tried: &Tried| {
+            let is_usable = tried.expired_inside.is_none() && !tried.is_not_asked;
+            is_usable && tried.is_good() && tried.manifest.is_some_and(is_ok)
+        };
+        match self.case.candidates.is_empty() {
+            true => {
+                let answer = self.case.anonymous;
+                answer.is_some_and(|answer| answer.is_of_this && is_ok(answer.meaning))
+            }
+            false => self.case.candidates.iter().any(reads),
+        }
     }
 
     fn is_public(&self) -> bool {
@@ -426,6 +462,13 @@ impl Failure {
             Self::Login(_) => 0,
             Self::Manifest(_) => 1,
         }
+    }
+}
+
+impl Case {
+    /// One of the Secrets that the Pod names is not there.
+    pub fn names_absent(&self) -> bool {
+        self.named.iter().any(Named::is_absent)
     }
 }
 
