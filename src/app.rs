@@ -1,6 +1,7 @@
 //! The daemon: builds every part, spawns and names its tasks, and ends with the first that ends.
 
 pub(crate) mod ledger;
+mod notices;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::registry::Client;
 use crate::state::{Shared, State};
 use crate::web::{self, Site, StatusSite};
 use ledger::Keeper;
+use notices::Teller;
 
 /// How often readiness is looked for until it is reached.
 const READINESS_PAUSE: Duration = Duration::from_millis(50);
@@ -167,6 +169,9 @@ impl App {
                     .await
                     .context("failed to set up the API server's client")?;
                 self.spawn_watches(tasks, source, &connection.client);
+                if self.settings.kubernetes_events {
+                    self.spawn_notices(tasks, &connection.client);
+                }
                 Ok(Some(connection))
             }
             Source::Files(paths) => {
@@ -204,6 +209,17 @@ impl App {
             self.shutdown.clone(),
         );
         self.spawn(tasks, "lookups".to_owned(), asking);
+    }
+
+    fn spawn_notices(&self, tasks: &mut JoinSet<Ended>, client: &kube::Client) {
+        let teller = Teller {
+            client: client.clone(),
+            shared: self.shared.clone(),
+            clock: self.clock.clone(),
+            panics: self.metrics.panics.clone(),
+        };
+        let telling = teller.run(self.shutdown.clone());
+        self.spawn(tasks, "notices".to_owned(), telling);
     }
 
     fn spawn_prober(&self, tasks: &mut JoinSet<Ended>, cluster: Option<Connection>) -> Result<()> {

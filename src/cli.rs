@@ -102,6 +102,16 @@ pub struct RunArgs {
     )]
     pub exclude_namespaces: Vec<String>,
 
+    /// Write an Event on a Secret whose credential expires soon, has expired or is refused, or that is
+    /// malformed; needs the rights to create and patch Events
+    #[arg(
+        long = "kubernetes-events",
+        env = "REGCRED_KUBERNETES_EVENTS",
+        value_parser = BoolishValueParser::new(),
+        help_heading = CLUSTER
+    )]
+    pub kubernetes_events: bool,
+
     /// Time between two logins with a credential, and between two looks at a manifest
     #[arg(
         long = "probe.interval",

@@ -32,6 +32,8 @@ pub struct Settings {
     pub probe: Probe,
     /// Where refused logins are remembered.
     pub ledger: Ledger,
+    /// `--kubernetes-events`: owners of Secrets are told by Events.
+    pub kubernetes_events: bool,
     /// What nodes have themselves.
     pub node_credentials: NodeCredentials,
     /// Where declared expiry dates stand.

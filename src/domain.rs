@@ -26,6 +26,7 @@ pub mod keyring;
 pub mod manifest_request;
 pub mod name;
 pub mod node_credentials;
+pub mod notices;
 pub mod outcome;
 pub mod overview;
 pub mod owner;

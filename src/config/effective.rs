@@ -13,6 +13,7 @@ impl fmt::Display for Settings {
             writeln!(f, "{flag}={}", quoted(&value))?;
         }
         let switches = [
+            ("--kubernetes-events", self.kubernetes_events),
             ("--log.unsafe-wire", self.log.unsafe_wire),
             ("--debug.allow-core-dumps", self.process.core_dumps),
         ];

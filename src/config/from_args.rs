@@ -20,7 +20,7 @@ use crate::domain::image::Reference;
 use crate::domain::node_credentials::{self, NodeCredentials};
 use fail_on::fail_on;
 use probe::probe;
-use source::{file, kept, scope, source, watched};
+use source::{file, kept, kubernetes_events, scope, source, watched};
 
 /// Shorter intervals hammer, longer ones than a month are typing errors.
 const INTERVALS: (Duration, Duration) = (
@@ -71,6 +71,7 @@ impl Settings {
             source,
             probe,
             ledger: kept(args, &mut complaints),
+            kubernetes_events: kubernetes_events(args, &mut complaints),
             node_credentials: node_credentials(&args.nodes, &mut complaints),
             expiry: expiry(&args.expiry, &mut complaints),
             web: web(args, &mut complaints),
@@ -239,6 +240,7 @@ fn one_shot(
         source,
         probe,
         ledger: file(parts.probe.state_file.as_deref()).unwrap_or_default(),
+        kubernetes_events: false,
         node_credentials: NodeCredentials::default(),
         expiry: expiry(parts.expiry, complaints),
         web: Web {

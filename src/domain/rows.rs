@@ -12,7 +12,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::certificate::Certificate;
-use super::cluster::Mark;
+use super::cluster::{Mark, Uid};
 use super::docker_config::FaultSet;
 use super::exchange::Step;
 use super::expiry::{Confidence, ExpirySource};
@@ -223,6 +223,8 @@ pub struct SecretRow {
     pub namespace: Arc<str>,
     /// `secret_name`.
     pub name: Arc<str>,
+    /// `metadata.uid`; 0 of a file, and of a Secret of another type, of which we know the name alone.
+    pub uid: Uid,
     /// Its faults, each kind once.
     pub faults: FaultSet,
     /// Its data is not older than this.

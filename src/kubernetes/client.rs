@@ -315,8 +315,8 @@ async fn answer(client: &Client, request: request::Builder) -> Result<Response<B
     })
 }
 
-/// Sends a request with or without a JSON body and takes in the whole of a good answer, at most
-/// `most` bytes of it.
+/// Sends a request with or without a JSON body, which for PATCH is a merge patch, and takes in the
+/// whole of a good answer, at most `most` bytes of it.
 pub(crate) async fn send(
     client: &Client,
     method: Method,
@@ -324,12 +324,16 @@ pub(crate) async fn send(
     body: Option<Vec<u8>>,
     most: usize,
 ) -> Result<Vec<u8>, Reason> {
+    let content = match method {
+        Method::PATCH => "application/merge-patch+json",
+        _ => "application/json",
+    };
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header(ACCEPT, "application/json")
         .header(ACCEPT_ENCODING, "identity")
-        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, content)
         .body(body.map_or_else(Body::empty, Body::from))
         .map_err(|_| Reason::Malformed)?;
     let response = match timeout(HEADERS, client.send(request)).await {

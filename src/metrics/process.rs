@@ -49,15 +49,18 @@ pub enum Task {
     Scrape,
     /// One connection of a listener.
     Connection,
+    /// One look for what is told by Events.
+    Notice,
 }
 
 impl Task {
     /// Every task.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Decode,
         Self::Conversation,
         Self::Scrape,
         Self::Connection,
+        Self::Notice,
     ];
 
     /// The label value.
@@ -67,6 +70,7 @@ impl Task {
             Self::Conversation => "conversation",
             Self::Scrape => "scrape",
             Self::Connection => "connection",
+            Self::Notice => "notice",
         }
     }
 }

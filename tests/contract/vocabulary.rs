@@ -8,7 +8,7 @@ use chrono::DateTime;
 use regcred_exporter::domain::attempts::Happening;
 use regcred_exporter::domain::cause::Cause;
 use regcred_exporter::domain::certificate::{Certificate, Validity};
-use regcred_exporter::domain::cluster::Resource;
+use regcred_exporter::domain::cluster::{Resource, Uid};
 use regcred_exporter::domain::diagnosis::{Detail, Word};
 use regcred_exporter::domain::docker_config::{Effect, FaultKind};
 use regcred_exporter::domain::exchange::{Asked, Exchange, Purpose, Response, Step};
@@ -274,6 +274,7 @@ fn one_of_everything() -> Snapshot {
                 next_run: when,
             }],
             secrets: vec![SecretRow {
+                uid: Uid::default(),
                 namespace: name.clone(),
                 name: name.clone(),
                 faults: FaultKind::ALL.iter().copied().collect(),

@@ -29,6 +29,7 @@ mod ledger;
 mod marks;
 mod memory;
 mod metrics;
+mod notices;
 mod prober;
 mod prometheus;
 mod pull_failure;

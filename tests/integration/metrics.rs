@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use regcred_exporter::domain::attempts::Happening;
 use regcred_exporter::domain::cause::Cause;
 use regcred_exporter::domain::certificate::{Certificate, Validity};
+use regcred_exporter::domain::cluster::Uid;
 use regcred_exporter::domain::diagnosis::{Detail, Word};
 use regcred_exporter::domain::docker_config::{FaultKind, FaultSet};
 use regcred_exporter::domain::exchange::{
@@ -273,6 +274,7 @@ fn group(credential: &str, registry: &str) -> GroupRow {
 
 fn secret(namespace: &str, name: &str) -> SecretRow {
     SecretRow {
+        uid: Uid::default(),
         namespace: namespace.into(),
         name: name.into(),
         faults: FaultSet::default(),

@@ -29,6 +29,7 @@ COPIES = {
     "files/regcred.rules.yaml": ROOT / "alerts" / "regcred.rules.yaml",
     "files/pull-credentials.json": ROOT / "dashboards" / "pull-credentials.json",
 }
+WRITES_EVENTS = {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}
 READABLE = {"secrets", "pods", "serviceaccounts", "events", "namespaces"}
 complaints = []
 checked = 0
@@ -116,7 +117,7 @@ def check_pod(case, objects, helps):
     claim(f"{case}: the token is mounted here", pod["automountServiceAccountToken"] is True)
     claim(f"{case}: probes", (container["livenessProbe"]["httpGet"]["path"], container["readinessProbe"]["httpGet"]["path"]) == ("/livez", "/readyz"))
     claim(f"{case}: two arenas", {"name": "MALLOC_ARENA_MAX", "value": "2"} in container["env"])
-    claim(f"{case}: every argument is a flag with a value", container["args"][0] == "run" and all(re.match(r"--[a-z.-]+=.|--status.listen-address=$", argument) for argument in container["args"][1:]))
+    claim(f"{case}: every argument is a flag with a value, or a switch", container["args"][0] == "run" and all(re.match(r"--[a-z.-]+=.|--status.listen-address=$|--kubernetes-events$", argument) for argument in container["args"][1:]))
     for mount in container.get("volumeMounts", []):
         claim(f"{case}: {mount['name']} is a volume", mount["name"] in [volume["name"] for volume in pod["volumes"]])
     if helps is not None:
@@ -143,7 +144,12 @@ def check_roles(case, objects):
         if role["metadata"]["name"].endswith("-ledger"):
             claim(f"{case}: of Leases it reads and updates its own, and makes one", role["rules"] == ledger_rules(objects))
             continue
+        events = [rule for rule in role["rules"] if rule == WRITES_EVENTS]
+        wanted = "--kubernetes-events" in arguments(objects) and "pods" in role["rules"][0]["resources"]
+        claim(f"{case}: {role['kind']} may write Events where that is wanted, and only then", len(events) == wanted)
         for rule in role["rules"]:
+            if rule == WRITES_EVENTS:
+                continue
             claim(f"{case}: {role['kind']} only lists and watches", sorted(rule["verbs"]) == ["list", "watch"])
             claim(f"{case}: {role['kind']} names no more than needed", set(rule["resources"]) <= READABLE and rule["apiGroups"] == [""])
     for binding in kinds(objects, "RoleBinding", "ClusterRoleBinding"):
@@ -154,10 +160,13 @@ def check_roles(case, objects):
         claim(f"{case}: {meta['name']} binds the pod's account", subject["name"] == deployment["spec"]["template"]["spec"]["serviceAccountName"] and subject["namespace"] == "monitoring")
 
 
-def ledger_rules(objects):
+def arguments(objects):
     (deployment,) = kinds(objects, "Deployment")
-    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
-    (lease,) = [argument.removeprefix("--lease=monitoring/") for argument in arguments if argument.startswith("--lease=")]
+    return deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def ledger_rules(objects):
+    (lease,) = [argument.removeprefix("--lease=monitoring/") for argument in arguments(objects) if argument.startswith("--lease=")]
     leases = {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"]}
     return [leases | {"resourceNames": [lease], "verbs": ["get", "update"]}, leases | {"verbs": ["create"]}]
 
@@ -194,10 +203,8 @@ def check_known_cases(rendered):
     claim("namespaced: a Role in each, and the ledger's with the release", roles == {("shop", False), ("web", False), ("api", False), ("monitoring", True)})
     without, _ = render({"ledger": {"lease": False}})
     claim("without a Lease: no Role for it", not kinds(without, "Role", "RoleBinding"))
-    arguments = kinds(without, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"]
-    claim("without a Lease: no flag for it", not [argument for argument in arguments if argument.startswith("--lease")])
-    arguments = kinds(namespaced, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"]
-    claim("namespaced: the flag", "--namespaces=shop,web,api" in arguments)
+    claim("without a Lease: no flag for it", not [argument for argument in arguments(without) if argument.startswith("--lease")])
+    claim("namespaced: the flag", "--namespaces=shop,web,api" in arguments(namespaced))
     claim("defaults: nothing of an operator's", not kinds(rendered["defaults"], *CUSTOM, "ConfigMap", "NetworkPolicy"))
     context = kinds(rendered["openshift-values"], "Deployment")[0]["spec"]["template"]["spec"]["securityContext"]
     claim("openshift: the platform chooses the user", "runAsUser" not in context and "runAsGroup" not in context)

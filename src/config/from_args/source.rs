@@ -73,12 +73,7 @@ pub(super) fn kept(args: &RunArgs, complaints: &mut Complaints) -> Ledger {
     if in_file.is_some() {
         complaints.add(LEASE, "excludes --state-file: there is one ledger");
     }
-    if args
-        .source
-        .docker_config
-        .iter()
-        .any(|path| path != Path::new(""))
-    {
+    if has_files(args) {
         complaints.add(LEASE, "there is no cluster where --docker-config is given");
     }
     match text.split_once('/') {
@@ -93,6 +88,20 @@ pub(super) fn kept(args: &RunArgs, complaints: &mut Complaints) -> Ledger {
             Ledger::None
         }
     }
+}
+
+/// There is nobody to tell without a cluster.
+pub(super) fn kubernetes_events(args: &RunArgs, complaints: &mut Complaints) -> bool {
+    if args.kubernetes_events && has_files(args) {
+        let problem = "there is no cluster where --docker-config is given";
+        complaints.add("--kubernetes-events", problem);
+    }
+    args.kubernetes_events
+}
+
+fn has_files(args: &RunArgs) -> bool {
+    let mut paths = args.source.docker_config.iter();
+    paths.any(|path| path != Path::new(""))
 }
 
 /// `--state-file`, where one is given.

@@ -12,7 +12,7 @@ use super::inventory::why_no_login;
 use super::mark::Mark;
 use super::secrets::Secret;
 use super::wiring::By;
-use super::{Cluster, Named, Resource};
+use super::{Cluster, Named, Resource, Uid};
 use crate::domain::docker_config::FaultKind;
 use crate::domain::exchange::Step;
 use crate::domain::expiry::Expiry;
@@ -223,12 +223,14 @@ impl Cluster {
         let held = told.map(|(name, secret)| SecretRow {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
+            uid: secret.record.uid,
             faults: secret.faults,
             changed: secret.changed,
         });
         let of_other_types = self.wiring.of_other_types().map(|name| SecretRow {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
+            uid: Uid::default(),
             faults: [FaultKind::WrongSecretType].into_iter().collect(),
             changed: None,
         });

@@ -55,6 +55,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - apiGroups: [""]
   resources: [secrets, pods, serviceaccounts, events]
   verbs: [list, watch]
+{{- if .Values.kubernetesEvents }}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
 {{- end }}
 
 {{- define "regcred.subject" -}}
