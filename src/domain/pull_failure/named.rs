@@ -118,6 +118,8 @@ mod tests {
     fn the_registry_is_who_was_asked_last() {
         let realm = "image \"r.example/a:1\": Get \"https://r.example/v2/\": Get \"https://u:p@Auth.example:81/t\": x";
         check(realm, Some("auth.example:81"), Some("r.example/a:1"));
+        let transferred = "image \"r.example/a:1\": failed to resolve image: pulling from host m.example:5000 failed with status code [manifests 1]: 401 Unauthorized";
+        check(transferred, Some("m.example:5000"), Some("r.example/a:1"));
         let looked_up = "image \"r.example/a:1\": dial tcp: lookup cdn.example: x";
         check(looked_up, Some("cdn.example"), Some("r.example/a:1"));
         let list = "image \"r.example/a:1\": [Get \"https://m.example/v2/\": EOF, denied: x]";

@@ -73,8 +73,9 @@ pub(super) fn mark(word: &str, before: [&str; 3]) -> (Kind, Role) {
         | ["blocked", "pull", "of"]
         | [_, "manifest" | "history", "for"]
         | [_, "for", "image"] => (Kind::Image, Role::Reference),
-        // "Error pulling image (latest) from library/nginx"
-        ["image", tag, "from"] if tag != "I" => (Kind::Image, Role::Reference),
+        // "Error pulling image (latest) from library/nginx"; not "failed to resolve image: pulling from
+        // host quay.io"
+        ["image", tag, "from"] if !matches!(tag, "I" | "pulling") => (Kind::Image, Role::Reference),
         [_, _, "pull" | "pulling"]
         | [_, "pull" | "pulling" | "find", "image"]
         | ["pull", "failed", "for"]
