@@ -171,12 +171,16 @@ fn answer(case: &Case, tried: &Tried) -> String {
                 "the login works; the image was not asked for yet".to_owned()
             }
             Some(login) => {
-                let times = if tried.is_confirmed {
-                    ", confirmed"
-                } else {
-                    ""
+                let again = match tried.is_confirmed {
+                    true => ", confirmed by a second try",
+                    false => "",
                 };
-                format!("{registry} says {} to the login{times}", meaning(login))
+                let (outcome, doubt) = (login.outcome.as_str(), doubt(login));
+                let doubt = doubt.map(|words| format!("; that may mean {words}"));
+                format!(
+                    "{registry} answers its login with {outcome}{again}{}",
+                    doubt.unwrap_or_default()
+                )
             }
         }
     };
@@ -194,14 +198,19 @@ fn is_login_good(tried: &Tried) -> bool {
     tried.login.is_none_or(|login| login.outcome == Outcome::Ok)
 }
 
-/// `forbidden (a missing right, or no such repository)`.
+/// `forbidden, which may mean a missing right, or no such repository`.
 fn meaning(meaning: Meaning) -> String {
     let outcome = meaning.outcome.as_str();
-    let words: Vec<_> = meaning.may_mean.iter().map(|one| one.in_words()).collect();
-    match &words[..] {
-        [] => outcome.to_owned(),
-        words => format!("{outcome}, which may mean {}", words.join(", or ")),
+    match doubt(meaning) {
+        None => outcome.to_owned(),
+        Some(words) => format!("{outcome}, which may mean {words}"),
     }
+}
+
+/// What an answer leaves open, in words.
+fn doubt(meaning: Meaning) -> Option<String> {
+    let words: Vec<_> = meaning.may_mean.iter().map(|one| one.in_words()).collect();
+    (!words.is_empty()).then(|| words.join(", or "))
 }
 
 /// What changed, and when it was refused first.
