@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::config::{ClusterSource, Settings, Source};
 use crate::domain::cluster::{Change, Cluster, ObjectName};
+use crate::domain::demand::Demand;
 use crate::domain::expiry::Sources;
 use crate::domain::watches::WatchError;
 use crate::files::{self, Files, Pass, Why};
@@ -27,7 +28,7 @@ use crate::kubernetes::watch::{Sink, Watcher};
 use crate::kubernetes::{lookups, whereabouts};
 use crate::lifecycle::{Readiness, Role, Signals};
 use crate::metrics::{Metrics, Panics, Task};
-use crate::prober::Prober;
+use crate::prober::{Demands, Prober};
 use crate::registry::Client;
 use crate::state::{Shared, State};
 use crate::web::{self, Site, StatusSite};
@@ -109,6 +110,7 @@ struct App {
     metrics: Metrics,
     readiness: Readiness,
     wake: Arc<Notify>,
+    demands: Demands,
     shutdown: CancellationToken,
 }
 
@@ -120,7 +122,9 @@ impl App {
         state.node_credentials = settings.node_credentials.clone();
         let shared = Shared::from(state);
         let clock = Clock::system();
+        let wake = Arc::default();
         Self {
+            demands: Demands::new(Arc::clone(&wake)),
             metrics: {
                 let clock = clock.clone();
                 Metrics::new(shared.clone(), move || clock.now(), settings.probe.interval)
@@ -129,7 +133,7 @@ impl App {
             handout: watch::Sender::new(Arc::clone(&settings)),
             // Without election there is nobody to stand by for.
             role: watch::Sender::new(Role::Leading),
-            wake: Arc::default(),
+            wake,
             shutdown: shutdown.clone(),
             settings,
             shared,
@@ -152,7 +156,15 @@ impl App {
         }
         if let Some(address) = self.settings.web.status {
             let (clock, panics) = (self.clock.clone(), self.metrics.panics.clone());
-            let site = StatusSite::new(self.shared.clone(), panics, move || clock.now());
+            let (shared, demands) = (self.shared.clone(), self.demands.clone());
+            let ask = move |demand: Demand| {
+                let concerned = shared.read(|state| state.cluster.concerned(&demand));
+                if concerned > 0 {
+                    demands.ask(demand);
+                }
+                concerned
+            };
+            let site = StatusSite::new(self.shared.clone(), panics, move || clock.now(), ask);
             let listener = web::bind(address).await?;
             info!(address = %listener.address(), "Serving the status page");
             let serving = listener.serve(site, self.shutdown.clone());
@@ -234,7 +246,8 @@ impl App {
             self.metrics.clone(),
             Arc::clone(&self.wake),
         )
-        .with_own_quota();
+        .with_own_quota()
+        .with_demands(self.demands.clone());
         if let Some(keeper) =
             Keeper::of(&self.settings.ledger, cluster.map(|cluster| cluster.client))
         {

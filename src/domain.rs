@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod challenge;
 pub mod cluster;
 pub mod credential;
+pub mod demand;
 pub mod diagnosis;
 pub mod docker_config;
 pub mod exchange;

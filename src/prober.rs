@@ -35,7 +35,7 @@ use crate::lifecycle::Role;
 use crate::metrics::Metrics;
 use crate::registry::{Client, Request};
 use crate::state::Shared;
-pub use demand::{Demand, Demands};
+pub use demand::Demands;
 use gate::Paid;
 use ledger::{Answered, Ledger};
 pub use ledger::{Ask, Trouble};
@@ -149,6 +149,13 @@ impl Prober {
     #[must_use]
     pub fn for_one_run(mut self) -> Self {
         self.ledger.of_one_run();
+        self
+    }
+
+    /// Listens to these demands.
+    #[must_use]
+    pub fn with_demands(mut self, demands: Demands) -> Self {
+        self.demands = demands;
         self
     }
 

@@ -45,6 +45,7 @@ pub use mark::{Mark, misspelt};
 pub use pulls::Pull;
 
 use super::credential::{Credential, Credentials};
+use super::demand::Demand;
 use super::exchange::Manifest;
 use super::expiry::{Expiry, Sources};
 use super::image::{Reference, Registry};
@@ -346,6 +347,23 @@ impl Cluster {
             let changed = secret.and_then(|secret| secret.changed);
             (holder.to_ledger(), changed)
         })
+    }
+
+    /// The demand is for this credential.
+    pub fn is_for(&self, demand: &Demand, group: &Group) -> bool {
+        match demand {
+            Demand::All => true,
+            Demand::Registry(registry) => group.registry == *registry,
+            Demand::Secret(secret) => self.groups.holders(group).any(|holder| {
+                (&*holder.namespace, &*holder.name) == (&*secret.namespace, &*secret.name)
+            }),
+        }
+    }
+
+    /// How many of the credentials that are wanted the demand is for.
+    pub fn concerned(&self, demand: &Demand) -> usize {
+        let wanted = self.groups().filter(|group| self.wants(group));
+        wanted.filter(|group| self.is_for(demand, group)).count()
     }
 
     /// The manifests that pods need this credential for.

@@ -8,29 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::domain::cluster::Group;
-use crate::domain::image::Registry;
-
-/// What is to be asked now.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Demand {
-    /// Every credential.
-    All,
-    /// Every credential of a registry.
-    Registry(Registry),
-    /// One credential at one registry.
-    Credential(Group),
-}
-
-impl Demand {
-    pub(super) fn is_for(&self, group: &Group) -> bool {
-        match self {
-            Self::All => true,
-            Self::Registry(registry) => group.registry == *registry,
-            Self::Credential(wanted) => wanted == group,
-        }
-    }
-}
+use crate::domain::demand::Demand;
 
 /// Where demands are made. Clones share one list; the same demand twice is one.
 #[derive(Clone, Debug)]
@@ -40,7 +18,8 @@ pub struct Demands {
 }
 
 impl Demands {
-    pub(super) fn new(wake: Arc<Notify>) -> Self {
+    /// `wake` tells the prober of them.
+    pub fn new(wake: Arc<Notify>) -> Self {
         Self {
             open: Arc::default(),
             wake,

@@ -18,6 +18,9 @@ use crate::domain::verdict::{self, Verdict, Waits};
 use crate::registry::Request;
 use crate::state::State;
 
+/// Asked again sooner, a login has the same answer: who presses a button ten times logs in once.
+const SAME_ANSWER: TimeDelta = TimeDelta::seconds(10);
+
 /// No login that was turned away comes again sooner, whoever says when.
 const AT_LEAST: TimeDelta = TimeDelta::seconds(1);
 
@@ -190,17 +193,27 @@ impl Prober {
         self.show_plans([job]);
     }
 
-    /// Moves what somebody wants to know to the front.
+    /// Moves what somebody wants to know to the front, but for what has just been asked.
     pub(super) fn take_demands(&mut self, now: DateTime<Utc>) {
         let demands = self.demands.take();
         if demands.is_empty() {
             return;
         }
-        let is_wanted = |job: &&Job| match job {
-            Job::Login(group) => demands.iter().any(|demand| demand.is_for(group)),
-            Job::Ping(_) | Job::Look(_) => false,
-        };
-        let wanted: Vec<Job> = self.schedule.jobs().filter(is_wanted).cloned().collect();
+        let jobs = self.schedule.jobs();
+        let wanted: Vec<Job> = self.shared.read(|state| {
+            let is_news = |group: &Group| {
+                let last = state.verdicts.of(group).and_then(Verdict::last_run);
+                last.is_none_or(|last| now - last >= SAME_ANSWER)
+            };
+            let is_wanted = |job: &&Job| match job {
+                Job::Login(group) => {
+                    let is_for = |demand| state.cluster.is_for(demand, group);
+                    is_news(group) && demands.iter().any(is_for)
+                }
+                Job::Ping(_) | Job::Look(_) => false,
+            };
+            jobs.filter(is_wanted).cloned().collect()
+        });
         for job in &wanted {
             self.ask_soon(job, now);
         }

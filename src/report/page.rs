@@ -23,6 +23,9 @@ pub const STYLE: &str = include_str!("page/style.css");
 /// Where the style is.
 pub const STYLE_PATH: &str = "/style.css";
 
+/// Where something is asked for, by POST.
+pub const DEMAND_PATH: &str = "/api/v1/probes";
+
 /// The whole page.
 pub fn write(overview: &Overview, filter: &Filter) -> String {
     let mut html = Html::default();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
 };
 use http::{Method, StatusCode};
 use tokio::sync::Semaphore;
@@ -19,6 +19,7 @@ use tokio::{task, time};
 
 use super::body::Body;
 use super::{Limits, Pages, Request, Response, text};
+use crate::domain::demand::Demand;
 use crate::domain::overview::{Filter, Overview};
 use crate::metrics::{Panics, Task};
 use crate::report::{findings, page, probes};
@@ -36,28 +37,53 @@ struct Inner {
     shared: Shared,
     panics: Panics,
     now: Box<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    ask: Box<dyn Fn(Demand) -> usize + Send + Sync>,
     limits: Limits,
     connections: Arc<Semaphore>,
     looks: Arc<Semaphore>,
 }
 
 impl StatusSite {
-    /// A site with the product's limits.
+    /// A site with the product's limits. `ask` takes what somebody wants to know now, and says how many
+    /// logins that is.
     pub fn new(
         shared: Shared,
         panics: Panics,
         now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
+        ask: impl Fn(Demand) -> usize + Send + Sync + 'static,
     ) -> Self {
         let limits = Limits::default();
         Self(Arc::new(Inner {
             shared,
             panics,
             now: Box::new(now),
+            ask: Box::new(ask),
             connections: Arc::new(Semaphore::new(limits.connections)),
             // A look costs what a scrape does.
             looks: Arc::new(Semaphore::new(limits.scrapes)),
             limits,
         }))
+    }
+
+    /// Has something asked now. Whoever pressed the button comes back to the page.
+    fn demanded(&self, request: &Request) -> Response {
+        let demand = match query::demand(request.uri().query().unwrap_or_default()) {
+            Ok(demand) => demand,
+            Err(complaint) => return text(StatusCode::BAD_REQUEST, complaint),
+        };
+        let asked = (self.0.ask)(demand);
+        if asked == 0 {
+            return text(StatusCode::NOT_FOUND, "no login that is probed is of it\n");
+        }
+        if host::is_for_people(request.headers()) {
+            let mut response = text(StatusCode::SEE_OTHER, "");
+            let page = HeaderValue::from_static("/");
+            response.headers_mut().insert(LOCATION, page);
+            return response;
+        }
+        let mut response = answer("application/json", format!("{{\"asked\":{asked}}}\n"));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        response
     }
 
     /// The whole answer, made on a thread that may take its time.
@@ -103,9 +129,11 @@ impl Inner {
 
 impl Pages for StatusSite {
     async fn answer(&self, request: &Request) -> Response {
-        let Some(shows) = Shows::at(request.uri().path()) else {
+        let path = request.uri().path();
+        let shows = Shows::at(path);
+        if shows.is_none() && path != page::DEMAND_PATH {
             return guarded(text(StatusCode::NOT_FOUND, "not found\n"));
-        };
+        }
         if !host::is_ours(request.headers()) {
             let refusal = "ask for localhost: kubectl port-forward does\n";
             return guarded(text(StatusCode::MISDIRECTED_REQUEST, refusal));
@@ -113,12 +141,12 @@ impl Pages for StatusSite {
         if *request.method() == Method::POST && host::is_cross_site(request.headers()) {
             return guarded(text(StatusCode::FORBIDDEN, "not from another site\n"));
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-            let allowed = HeaderValue::from_static("GET, HEAD");
-            response.headers_mut().insert(ALLOW, allowed);
-            return guarded(response);
-        }
+        let shows = match (shows, request.method()) {
+            (Some(shows), &(Method::GET | Method::HEAD)) => shows,
+            (None, &Method::POST) => return guarded(self.demanded(request)),
+            (Some(_), _) => return guarded(only("GET, HEAD")),
+            (None, _) => return guarded(only("POST")),
+        };
         let filter = match query::filter(request.uri().query().unwrap_or_default()) {
             Ok(filter) => filter,
             Err(complaint) => return guarded(text(StatusCode::BAD_REQUEST, complaint)),
@@ -171,6 +199,13 @@ impl Shows {
             Self::Style => "text/css; charset=utf-8",
         }
     }
+}
+
+fn only(methods: &'static str) -> Response {
+    let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "not by this method\n");
+    let allowed = HeaderValue::from_static(methods);
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }
 
 fn answer(kind: &'static str, body: String) -> Response {

@@ -12,12 +12,14 @@ use regcred_exporter::config::{Probe, Settings};
 use regcred_exporter::domain::cluster::{
     Change, Cluster, ContainerSeen, ObjectName, PodSeen, Resource, SecretSeen, Uid, Watch, Which,
 };
+use regcred_exporter::domain::demand::Demand;
 use regcred_exporter::domain::docker_config::{self, SecretKind};
 use regcred_exporter::domain::expiry::Sources;
-use regcred_exporter::domain::rows::{CredentialRow, GroupRow, Rows};
+use regcred_exporter::domain::image::Registry as Name;
+use regcred_exporter::domain::rows::{CredentialRow, GroupRow, Rows, Skipped};
 use regcred_exporter::lifecycle::Role;
 use regcred_exporter::metrics::Metrics;
-use regcred_exporter::prober::{Demand, Prober};
+use regcred_exporter::prober::Prober;
 use regcred_exporter::registry::Client;
 use regcred_exporter::state::{Shared, State};
 use regcred_stand_ins::objects::docker_config;
@@ -177,7 +179,11 @@ impl World {
 
     /// Somebody wants to know everything now.
     pub(super) fn demand_all(&self) {
-        self.prober.demands().ask(Demand::All);
+        self.demand(Demand::All);
+    }
+
+    fn demand(&self, demand: Demand) {
+        self.prober.demands().ask(demand);
     }
 
     /// A series without labels, as /metrics has it.
@@ -387,6 +393,41 @@ async fn two_thousand_copies_are_one_login_per_interval_and_two_thousand_results
         (0.9..=1.1).contains(&per_interval),
         "{per_interval} conversations an interval"
     );
+}
+
+#[tokio::test]
+async fn who_wants_to_know_now_is_answered_within_the_budget_and_once() {
+    let registry = registry("bot", "right").await;
+    let mut world = World::with(|probe| probe.interval = Duration::from_secs(86_400));
+    world.apply(deploy("shop", &registry, "bot", "right"));
+    world.step().await;
+    assert_eq!(world.credential("shop").valid, Some(true));
+    registry.set_password("bot", "new");
+    let secret = |namespace: &str| {
+        let (namespace, name) = (namespace.to_owned(), "pull".to_owned());
+        Demand::Secret(ObjectName { namespace, name })
+    };
+    world.demand(secret("shop"));
+    world.pass(TimeDelta::seconds(5)).await;
+    assert_eq!(
+        registry.refused_logins("bot"),
+        0,
+        "it was asked just before"
+    );
+    world.pass(TimeDelta::seconds(5)).await;
+    world.demand(secret("other"));
+    world.step().await;
+    assert_eq!(registry.refused_logins("bot"), 0, "another one is wanted");
+    // Two places of its account, then none for half an hour.
+    for expected in [1, 2, 2, 2] {
+        world.demand(secret("shop"));
+        world.demand(Demand::Registry(Name::from_domain(registry.host())));
+        world.step().await;
+        assert_eq!(registry.refused_logins("bot"), expected);
+        world.pass(TimeDelta::seconds(10)).await;
+    }
+    assert_eq!(world.credential("shop").valid, Some(false));
+    assert_eq!(world.credential("shop").skipped, Some(Skipped::Budget));
 }
 
 #[tokio::test]

@@ -2,12 +2,15 @@
 
 mod browser;
 
+use std::sync::{Arc, Mutex};
+
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use regcred_exporter::clock::Clock;
-use regcred_exporter::domain::cluster::Cluster;
+use regcred_exporter::domain::cluster::{Cluster, ObjectName};
+use regcred_exporter::domain::demand::Demand;
 use regcred_exporter::domain::node_credentials::NodeCredentials;
 use regcred_exporter::metrics::Metrics;
 use regcred_exporter::state::{Shared, State};
@@ -23,6 +26,7 @@ use super::scenarios::begin;
 /// A listener over a state.
 struct Page {
     address: String,
+    asked: Arc<Mutex<Vec<Demand>>>,
     shutdown: CancellationToken,
 }
 
@@ -43,10 +47,20 @@ impl Page {
                 std::time::Duration::from_secs(900),
             )
         };
-        let site = StatusSite::new(shared.clone(), metrics.panics, move || clock.now());
+        let asked: Arc<Mutex<Vec<Demand>>> = Arc::default();
+        let ask = {
+            let (shared, asked) = (shared.clone(), Arc::clone(&asked));
+            move |demand: Demand| {
+                let concerned = shared.read(|state| state.cluster.concerned(&demand));
+                asked.lock().unwrap().push(demand);
+                concerned
+            }
+        };
+        let site = StatusSite::new(shared.clone(), metrics.panics, move || clock.now(), ask);
         let listener = web::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let page = Self {
             address: listener.address().to_string(),
+            asked,
             shutdown: CancellationToken::new(),
         };
         tokio::spawn(listener.serve(site, page.shutdown.clone()));
@@ -145,6 +159,49 @@ async fn it_answers_this_machine_only_and_lets_no_other_site_in() {
     assert_eq!(head.status, 400);
     let (head, body) = page.ask("HEAD", "/", &[]).await;
     assert_eq!((head.status.as_u16(), &*body), (200, ""));
+}
+
+#[tokio::test]
+async fn whoever_wants_to_know_now_says_what_and_comes_from_here() {
+    let mut world = world().await;
+    world.pass(chrono::TimeDelta::minutes(2)).await;
+    let page = Page::of(world.shared()).await;
+    let path = |query: &str| format!("/api/v1/probes{query}");
+    let json = [("accept", "application/json")];
+    let (head, body) = page.ask("POST", &path(""), &json).await;
+    assert_eq!((head.status.as_u16(), &*body), (202, "{\"asked\":1}\n"));
+    assert_eq!(head.headers["content-type"], "application/json");
+    let of_secret = path("?secret=dark%2F%3Cb%3Epull%3C%2Fb%3E");
+    let browser = [
+        ("accept", "text/html,*/*"),
+        ("origin", "http://localhost:8080"),
+    ];
+    let (head, _) = page.ask("POST", &of_secret, &browser).await;
+    let location = head.headers["location"].to_str().unwrap();
+    assert_eq!((head.status.as_u16(), location), (303, "/"));
+    let secret = ObjectName {
+        namespace: "dark".to_owned(),
+        name: "<b>pull</b>".to_owned(),
+    };
+    let asked = [Demand::All, Demand::Secret(secret)];
+    assert_eq!(*page.asked.lock().unwrap(), asked);
+    for (query, status) in [
+        ("?secret=shop/none", 404),
+        ("?secret=none", 400),
+        ("?all", 400),
+    ] {
+        let (head, _) = page.ask("POST", &path(query), &json).await;
+        assert_eq!(head.status, status, "{query}");
+    }
+    let cross = [("origin", "http://evil.example")];
+    let (head, _) = page.ask("POST", &of_secret, &cross).await;
+    assert_eq!(head.status, 403);
+    let (head, _) = page.ask("GET", &of_secret, &[]).await;
+    assert_eq!(
+        (head.status.as_u16(), &head.headers["allow"]),
+        (405, &"POST".parse().unwrap())
+    );
+    assert_eq!(page.asked.lock().unwrap().len(), 3, "and one of nobody's");
 }
 
 #[tokio::test]

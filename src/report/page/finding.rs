@@ -1,10 +1,11 @@
 //! Findings of one cause, each workload once, with evidence and fix.
 
 use super::super::html::Html;
+use super::DEMAND_PATH;
 use crate::domain::cause::Cause;
 use crate::domain::diagnosis::Detail;
 use crate::domain::finding_groups::{Group, grouped};
-use crate::domain::findings::{Explained, State};
+use crate::domain::findings::{Explained, Finding, State};
 use crate::domain::fix::Step;
 
 /// Where the pages of causes are.
@@ -75,7 +76,45 @@ fn of_group(html: &mut Html, group: &Group<'_>, shows: Shows) {
     for step in &one.fix {
         of_step(html, step);
     }
-    html.raw("</ol>\n</details>\n");
+    html.raw("</ol>\n");
+    demand(html, finding);
+    html.raw("</details>\n");
+}
+
+/// A button that has the login asked again, where it is a login: who has mended it at the registry
+/// changes nothing here that would tell. Each try of an account that is locked prolongs the lock.
+fn demand(html: &mut Html, finding: &Finding) {
+    let diagnosis = &finding.diagnosis;
+    let Some(secret) = &diagnosis.secret else {
+        return;
+    };
+    let is_answered = matches!(
+        diagnosis.cause,
+        Cause::ExpiredCredentials
+            | Cause::InvalidCredentials
+            | Cause::MalformedSecret
+            | Cause::PermissionDenied
+            | Cause::DeniedOrAbsent
+    );
+    if is_answered {
+        let query = encoded(&secret.to_string());
+        let action = format!("{DEMAND_PATH}?secret={query}");
+        html.raw("<form method=\"post\"")
+            .attribute("action", &action);
+        html.raw("><button type=\"submit\">Ask the registry again</button></form>\n");
+    }
+}
+
+/// As a query has it.
+fn encoded(text: &str) -> String {
+    let bytes = text.bytes();
+    bytes.fold(String::new(), |mut query, byte| {
+        match byte.is_ascii_alphanumeric() {
+            true => query.push(char::from(byte)),
+            false => query.push_str(&format!("%{byte:02x}")),
+        }
+        query
+    })
 }
 
 fn facts(html: &mut Html, one: &Explained) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
+use http::header::{ACCEPT, HOST, HeaderMap, HeaderName, ORIGIN};
 
 /// It is meant for this machine. A name of anybody's may be made to lead here, and a browser would
 /// then show its page what ours says: DNS rebinding.
@@ -26,6 +26,12 @@ pub(super) fn is_cross_site(headers: &HeaderMap) -> bool {
         (Some(origin), Some(host)) => origin.strip_prefix("http://") != Some(host),
         (Some(_), None) => true,
     }
+}
+
+/// A browser shows the answer to a person.
+pub(super) fn is_for_people(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }
 
 /// `localhost` or an address of loopback, with any port: what forwards a port has one of its own.

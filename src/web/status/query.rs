@@ -1,6 +1,9 @@
-//! The query of an address: which findings are wanted.
+//! The query of an address: which findings are wanted, or what is to be asked.
 
 use crate::domain::cause::Cause;
+use crate::domain::cluster::ObjectName;
+use crate::domain::demand::Demand;
+use crate::domain::image::Registry;
 use crate::domain::overview::Filter;
 
 /// Longer than any name that is asked for.
@@ -27,6 +30,37 @@ pub(super) fn filter(query: &str) -> Result<Filter, &'static str> {
         }
     }
     Ok(filter)
+}
+
+/// What is to be asked: the logins of a Secret, those at a registry, or all.
+pub(super) fn demand(query: &str) -> Result<Demand, &'static str> {
+    let mut demand = Demand::All;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if demand != Demand::All {
+            return Err("one registry or one secret, or nothing for all\n");
+        }
+        let value = decoded(value).ok_or("the query is not UTF-8, or too long\n")?;
+        demand = match name {
+            "registry" if !value.is_empty() => Demand::Registry(Registry::from_domain(&value)),
+            "secret" => Demand::Secret(secret(&value).ok_or("secret is no NAMESPACE/NAME\n")?),
+            // Who misspells a name does not mean all.
+            _ => return Err("registry=HOST or secret=NAMESPACE/NAME, or nothing for all\n"),
+        };
+    }
+    Ok(demand)
+}
+
+/// `namespace/name`, or the path of a file.
+fn secret(text: &str) -> Option<ObjectName> {
+    let (namespace, name) = match text.starts_with('/') {
+        true => ("", text),
+        false => text.split_once('/')?,
+    };
+    Some(ObjectName {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    })
 }
 
 /// As forms encode it (WHATWG URL, application/x-www-form-urlencoded).
@@ -69,6 +103,31 @@ mod tests {
     fn what_is_empty_is_not_asked() {
         assert!(!filter("").unwrap().is_some());
         assert!(!filter("namespace=&cause=&registry=").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_demand_is_for_one_thing_or_for_all() {
+        let secret = |namespace: &str, name: &str| {
+            let (namespace, name) = (namespace.to_owned(), name.to_owned());
+            Ok(Demand::Secret(ObjectName { namespace, name }))
+        };
+        assert_eq!(demand(""), Ok(Demand::All));
+        let hub = Registry::from_domain("docker.io");
+        assert_eq!(demand("registry=docker.io"), Ok(Demand::Registry(hub)));
+        assert_eq!(demand("secret=shop%2Fpull"), secret("shop", "pull"));
+        assert_eq!(
+            demand("secret=%2Fetc%2Fdocker.json"),
+            secret("", "/etc/docker.json")
+        );
+        for wrong in [
+            "secret=pull",
+            "registry=",
+            "namespace=shop",
+            "x",
+            "secret=a/b&registry=c",
+        ] {
+            assert!(demand(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
