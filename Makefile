@@ -32,8 +32,8 @@ score: toolchain ## classify the messages of CORPUS=path, JSON Lines with their 
 	cargo run --quiet --locked --release --example score -- "$(CORPUS)"
 
 .PHONY: bench
-bench: toolchain ## messages classified a second; what an attempt, an Event and taking a login cost beside many
-	cargo bench --locked --bench classify --bench attempts --bench schedule
+bench: toolchain ## messages classified a second; what an attempt, an Event, a look and taking a login cost beside many
+	cargo bench --locked --bench classify --bench attempts --bench look --bench schedule
 
 .PHONY: load
 load: build ## a quarter of an hour: 200 Pods that fail on a real API server, Events that are to be listed every minute
