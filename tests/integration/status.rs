@@ -1,6 +1,7 @@
 //! The status listener over sockets: what it shows, to whom, and that nobody's words become markup.
 
 mod browser;
+mod schema;
 
 use std::sync::{Arc, Mutex};
 
