@@ -1,0 +1,194 @@
+//! What to do where a credential does not reach the Pod: it is missing, elsewhere, not named, or under a key
+//! that means something else.
+
+use super::{Fix, Step, json, key_for, quote, run, say};
+use crate::domain::diagnosis::{Detail, Word};
+
+impl Fix<'_> {
+    pub(super) fn missing(&self) -> Vec<Step> {
+        let named = self.found.secret.as_ref();
+        let name = named.map_or("regcred", |secret| &secret.name);
+        let mut steps = vec![self.login(), self.create(name)];
+        match named {
+            None => steps.extend(self.reference(name)),
+            Some(_) if self.patient.is_planned => {}
+            Some(_) => steps.push(say(
+                "The Pod names it already: its node uses it at the next try, within five minutes.",
+            )),
+        }
+        steps
+    }
+
+    /// A docker config of its own, so that the password is asked for and stands nowhere else.
+    pub(super) fn login(&self) -> Step {
+        let registry = self.case.image.registry();
+        let server = match registry.is_docker_hub() {
+            true => String::new(),
+            false => format!(" {}", quote(registry.as_str())),
+        };
+        run(
+            format!(
+                "Log in to {registry} with a robot account that may pull; docker asks for the password."
+            ),
+            format!("docker --config ./pull-login login{server}"),
+        )
+    }
+
+    fn create(&self, name: &str) -> Step {
+        run(
+            "Make the pull secret of it, and take the file away (with a credential helper the file holds no password: see the page of this cause).",
+            format!(
+                "kubectl -n {} create secret generic {} --type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=./pull-login/config.json && rm -r ./pull-login",
+                self.namespace(),
+                quote(name)
+            ),
+        )
+    }
+
+    fn reference(&self, name: &str) -> Vec<Step> {
+        let mut steps = vec![self.patch_account(name)];
+        if !self.patient.is_planned {
+            steps.push(self.recreate());
+        }
+        steps
+    }
+
+    fn patch_account(&self, name: &str) -> Step {
+        let account = self.patient.service_account;
+        run(
+            format!(
+                "Have ServiceAccount {account} list it, beside what it lists now: new Pods get it."
+            ),
+            format!(
+                "kubectl -n {} patch serviceaccount {} --type=strategic -p {}",
+                self.namespace(),
+                quote(account),
+                quote(&format!(
+                    "{{\"imagePullSecrets\":[{{\"name\":{}}}]}}",
+                    json(name)
+                ))
+            ),
+        )
+    }
+
+    pub(super) fn not_configured(&self) -> Vec<Step> {
+        let name = self.secret_name();
+        self.reference(&name)
+    }
+
+    pub(super) fn not_referenced(&self) -> Vec<Step> {
+        let name = self.secret_name();
+        let workload = self.patient.workload;
+        let what = format!("{} {}", workload.kind, workload.name);
+        match self.found.detail {
+            Some(Detail::Word(Word::PodListHidesServiceAccount)) => vec![say(format!(
+                "Take imagePullSecrets out of {what}, so that the list of its ServiceAccount counts; or name {name} there too."
+            ))],
+            Some(Detail::Word(Word::NameTypo)) => self.with_list(format!(
+                "Correct the name in imagePullSecrets of {what}: it is {name}."
+            )),
+            _ => self.with_list(format!("Name {name} in imagePullSecrets of {what}.")),
+        }
+    }
+
+    /// A change of the list, and what it is now where somebody has it.
+    fn with_list(&self, text: String) -> Vec<Step> {
+        let now = (!self.patient.is_planned).then(|| self.look_at_list());
+        std::iter::once(say(text)).chain(now).collect()
+    }
+
+    fn look_at_list(&self) -> Step {
+        run(
+            "What it names now:",
+            format!(
+                "kubectl -n {} get pod {} -o jsonpath='{{.spec.imagePullSecrets}}'",
+                self.namespace(),
+                quote(self.patient.pod)
+            ),
+        )
+    }
+
+    pub(super) fn recreate(&self) -> Step {
+        let workload = self.patient.workload;
+        let namespace = self.namespace();
+        match &*workload.kind {
+            "Deployment" | "StatefulSet" | "DaemonSet" => run(
+                "Make its Pods anew: a Pod keeps the list that it was made with.",
+                format!(
+                    "kubectl -n {namespace} rollout restart {}",
+                    quote(&format!(
+                        "{}/{}",
+                        workload.kind.to_lowercase(),
+                        workload.name
+                    ))
+                ),
+            ),
+            "Pod" => say(
+                "Make the Pod anew: it keeps the list that it was made with, and nobody makes it again if you delete it.",
+            ),
+            _ => run(
+                format!(
+                    "Make the Pod anew, which {} {} does when it is gone: it keeps the list that it was made with.",
+                    workload.kind, workload.name
+                ),
+                format!(
+                    "kubectl -n {namespace} delete pod {}",
+                    quote(self.patient.pod)
+                ),
+            ),
+        }
+    }
+
+    pub(super) fn elsewhere(&self) -> Vec<Step> {
+        let Some(secret) = &self.found.secret else {
+            return Vec::new();
+        };
+        vec![
+            say(format!(
+                "Ask whoever owns namespace {} whether this one may have the credential.",
+                secret.namespace
+            )),
+            run(
+                format!("Copy {secret}; what renews it there does not renew the copy."),
+                format!(
+                    "kubectl -n {} get secret {} -o json | jq '{{apiVersion, kind, type, data, metadata: {{name: .metadata.name}}}}' | kubectl -n {} create -f -",
+                    quote(&secret.namespace),
+                    quote(&secret.name),
+                    self.namespace()
+                ),
+            ),
+        ]
+    }
+
+    pub(super) fn mismatch(&self) -> Vec<Step> {
+        let key = key_for(&self.case.image);
+        let secret = self.shown_secret();
+        let mut steps = self.at_its_owner();
+        let rule = match self.found.detail {
+            Some(Detail::Rule(rule)) => format!(" {}", rule.explanation()),
+            _ => String::new(),
+        };
+        let text = match &self.found.key {
+            Some(now) => format!("In {secret}, write the key {key} in the place of {now}.{rule}"),
+            None => format!(
+                "Give {secret} an entry whose key is {key}, or have the Pod name a Secret that has one."
+            ),
+        };
+        steps.push(say(text));
+        steps.push(self.look_at_keys());
+        steps
+    }
+
+    /// The keys alone, of either type, without what stands before an `@` in one: that may be a password.
+    fn look_at_keys(&self) -> Step {
+        let name = self.secret_name();
+        run(
+            "The keys that it has now:",
+            format!(
+                "kubectl -n {} get secret {} -o json | jq '.data | .[\".dockerconfigjson\"] // .[\".dockercfg\"] | @base64d | fromjson | .auths // . | keys | map(sub(\".*@\"; \"\"))'",
+                quote(self.secret_namespace()),
+                quote(&name)
+            ),
+        )
+    }
+}
