@@ -13,7 +13,7 @@ mod wiring;
 
 use super::cause::Cause;
 use super::diagnosis::{Case, Detail, Diagnosis, Word};
-use super::image::Reference;
+use super::image::{Reference, Registry};
 use super::owner::Workload;
 pub use shell::quote;
 
@@ -39,6 +39,8 @@ pub struct Patient<'a> {
     pub service_account: &'a str,
     /// Its node, once it has one.
     pub node: Option<&'a str>,
+    /// The host that the node says it asked, if it says.
+    pub asked: Option<&'a Registry>,
     /// It is not there yet: only its manifest can be changed, and no Pod be made anew.
     pub is_planned: bool,
 }
@@ -192,6 +194,14 @@ fn key_for(image: &Reference) -> String {
 /// A text as JSON writes it.
 fn json(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// The docker config that was made for one command.
+fn clean_up() -> Step {
+    run(
+        "Take the file with the password away.",
+        "rm -r ./pull-login".to_owned(),
+    )
 }
 
 fn say(text: impl Into<String>) -> Step {

@@ -10,11 +10,11 @@ use super::groups::{Group, manifest_of};
 use super::holder::Candidate;
 use super::mark::Mark;
 use super::secrets::{Entry, Secret};
-use super::{Cluster, Named};
+use super::{Cluster, Named, Resource};
 use crate::domain::diagnosis::{
     Anonymous, Case, Found, Named as NamedSecret, Near, Proof, PullSecret, SecretId, Tried, Unnamed,
 };
-use crate::domain::docker_config::FaultSet;
+use crate::domain::docker_config::{FaultSet, SecretKind};
 use crate::domain::image::{Reference, Registry};
 use crate::domain::keyring::{self, Key};
 use crate::domain::node_credentials::NodeCredentials;
@@ -363,6 +363,10 @@ fn of_pull_secret(secret: &Secret, image: &Reference) -> PullSecret {
         .iter()
         .find(|entry| is_meant(entry.key.as_ref(), &entry.label, image));
     PullSecret {
+        kind: match secret.record.resource {
+            Resource::DockerCfgSecrets => SecretKind::DockerCfg,
+            _ => SecretKind::DockerConfigJson,
+        },
         faults: match is_ignored {
             true => FaultSet::default(),
             false => secret.faults,

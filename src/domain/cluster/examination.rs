@@ -183,12 +183,14 @@ impl<'a> Examination<'a> {
             is_settled: finding.is_settled,
             is_mirror: pod.is_some_and(|pod| pod.is_mirror),
         };
+        let answered_by = told.and_then(|told| classify(&told.text).registry);
         let patient = Patient {
             namespace: &finding.namespace,
             pod: &finding.pod,
             workload: &finding.workload,
             service_account: &finding.service_account,
             node: finding.node.as_deref(),
+            asked: answered_by.as_ref(),
             is_planned: finding.state == State::Planned,
         };
         let case = claim.and_then(|claim| self.case(claim, &finding.service_account));
@@ -214,7 +216,7 @@ impl<'a> Examination<'a> {
         let owner = finding.diagnosis.secret.as_ref();
         let owner = owner.and_then(|secret| self.owner_of(secret));
         Explained {
-            answered_by: told.and_then(|told| classify(&told.text).registry),
+            answered_by,
             owner,
             evidence,
             fix,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::SecretId;
-use crate::domain::docker_config::FaultSet;
+use crate::domain::docker_config::{FaultSet, SecretKind};
 use crate::domain::exchange::NetworkFault;
 use crate::domain::image::Reference;
 use crate::domain::keyring::Rule;
@@ -76,6 +76,8 @@ pub enum Found {
 /// A pull secret that the Pod names.
 #[derive(Clone, Debug)]
 pub struct PullSecret {
+    /// Which of the two types.
+    pub kind: SecretKind,
     /// What is wrong with it as a whole or with any of its entries.
     pub faults: FaultSet,
     /// The kubelet drops every credential of the Pod for its sake.

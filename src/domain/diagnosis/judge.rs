@@ -90,6 +90,10 @@ pub fn would_not_pull(case: &Case) -> Option<Diagnosis> {
         return None;
     }
     let found = match case.candidates.is_empty() {
+        // Without its node's credentials, which are tried after all of the Pod's.
+        _ if case.has_node_credentials => None,
+        // No node was refused: that a credential is needed is for the registry to say.
+        true if !judge.may_need_credential() => None,
         true => judge.no_candidate(),
         false => judge.candidates(),
     };
@@ -172,6 +176,10 @@ impl Judge<'_> {
     /// of the repository to anybody.
     fn absent(&self) -> Option<Diagnosis> {
         let answer = self.case.anonymous?;
+        // Somebody here can read this very manifest: it is the node that is told otherwise.
+        if self.could_pull() || self.is_readable() {
+            return None;
+        }
         let is_absent = match answer.meaning.outcome {
             Outcome::Ok => self.said(Reason::NotFound),
             Outcome::NotFound => {
@@ -191,17 +199,34 @@ impl Judge<'_> {
             is_usable && tried.is_good() && tried.manifest.is_some_and(is_ok)
         };
         match self.case.candidates.is_empty() {
-            true => {
-                let answer = self.case.anonymous;
-                answer.is_some_and(|answer| answer.is_of_this && is_ok(answer.meaning))
-            }
+            true => self.is_given_to_anybody(),
             false => self.case.candidates.iter().any(reads),
         }
+    }
+
+    /// The registry gives this very image to somebody, whoever it is.
+    fn is_readable(&self) -> bool {
+        self.is_given_to_anybody() || self.case.proof == Some(super::Proof::Manifest)
+    }
+
+    fn is_given_to_anybody(&self) -> bool {
+        let answer = self.case.anonymous;
+        answer.is_some_and(|answer| answer.is_of_this && answer.meaning.outcome == Outcome::Ok)
     }
 
     fn is_public(&self) -> bool {
         let answer = self.case.anonymous;
         answer.is_some_and(|answer| answer.meaning.outcome == Outcome::Ok)
+    }
+
+    /// Nothing speaks against it: the registry does not give it to anybody, as far as it was asked, and
+    /// that may be for want of a credential.
+    fn may_need_credential(&self) -> bool {
+        let told = self.case.anonymous.map(|answer| answer.meaning);
+        let may_want = |meaning: Meaning| {
+            meaning.outcome != Outcome::Ok && meaning.may_mean(Situation::CredentialNeeded)
+        };
+        self.needs_credential() || told.is_some_and(may_want)
     }
 
     /// Without a credential nobody gets it: the repository is there, and not for everybody.
@@ -232,7 +257,11 @@ impl Judge<'_> {
         let is_mirror = self.waiting.is_some_and(|waiting| waiting.is_mirror);
         let is_unseen = |named: &Named| matches!(named.found, Found::Unseen);
         let is_blind = !self.case.sees_secrets || self.case.named.iter().any(is_unseen);
-        if is_mirror || is_blind || self.is_public() {
+        // A node that has a credential of its own and was not refused is not in want of one.
+        let has_own = self.case.has_node_credentials
+            && self.waiting.is_some_and(|waiting| waiting.reason.is_some())
+            && !self.was_refused();
+        if is_mirror || is_blind || has_own || self.is_public() {
             return None;
         }
         self.not_named()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::docker_config::{FaultKind, FaultSet};
+use crate::domain::docker_config::{FaultKind, FaultSet, SecretKind};
 use crate::domain::image::Reference;
 use crate::domain::keyring::Rule;
 use crate::domain::outcome::{Meaning, Outcome, Situation};
@@ -29,6 +29,14 @@ fn meaning(outcome: Outcome, may_mean: &'static [Situation]) -> Meaning {
         may_mean,
         ..Meaning::plain(outcome)
     }
+}
+
+/// What anybody is told about this very tag.
+fn told(outcome: Outcome, may_mean: &'static [Situation]) -> Option<Anonymous> {
+    Some(Anonymous {
+        meaning: meaning(outcome, may_mean),
+        is_of_this: true,
+    })
 }
 
 /// A Pod without pull secrets before a registry of which nothing is known.
@@ -62,6 +70,7 @@ fn guarded() -> Case {
 
 fn secret(faults: &[FaultKind]) -> Found {
     Found::PullSecret(PullSecret {
+        kind: SecretKind::DockerConfigJson,
         faults: faults.iter().copied().collect(),
         poisons_all: false,
         is_empty: false,
@@ -269,12 +278,6 @@ fn a_key_for_another_image_is_a_mismatch() {
 
 #[test]
 fn what_may_be_absent_is_not_called_missing() {
-    let told = |outcome, may_mean| {
-        Some(Anonymous {
-            meaning: meaning(outcome, may_mean),
-            is_of_this: true,
-        })
-    };
     let doubtful = Case {
         anonymous: told(Outcome::Unauthorized, NEEDED_OR_ABSENT),
         ..case()
@@ -300,10 +303,67 @@ fn what_may_be_absent_is_not_called_missing() {
         ..case()
     };
     check(&public, "unknown");
+    let of_node = |case: &Case| judge(case, &waiting(Reason::NotFound)).cause.as_str();
     assert_eq!(
-        judge(&public, &waiting(Reason::NotFound)).cause.as_str(),
-        "image_not_found"
+        of_node(&public),
+        "unknown",
+        "anybody can read this very tag"
     );
+    let mut other_tag = public.clone();
+    if let Some(answer) = &mut other_tag.anonymous {
+        answer.is_of_this = false;
+    }
+    assert_eq!(of_node(&other_tag), "image_not_found");
+}
+
+#[test]
+fn a_node_with_a_credential_of_its_own_is_in_want_of_none_until_it_is_refused() {
+    let own = Case {
+        has_node_credentials: true,
+        unnamed: vec![unnamed("ecr-login", false)],
+        ..guarded()
+    };
+    let of_node = |reason| judge(&own, &waiting(reason)).cause.as_str();
+    assert_eq!(of_node(Reason::NotFound), "unknown");
+    assert_eq!(
+        of_node(Reason::Unauthorized),
+        "service_account_not_configured"
+    );
+}
+
+#[test]
+fn of_what_is_planned_nothing_is_claimed_that_nobody_asked() {
+    let cause = |case: &Case| would_not_pull(case).map_or("pulls", |found| found.cause.as_str());
+    let beside = Case {
+        unnamed: vec![unnamed("pull", false)],
+        ..case()
+    };
+    assert_eq!(cause(&beside), "unknown", "it may be public");
+    let refused = Case {
+        anonymous: told(Outcome::Unauthorized, NEEDED_OR_ABSENT),
+        ..beside.clone()
+    };
+    assert_eq!(cause(&refused), "service_account_not_configured");
+    let limited = Case {
+        anonymous: None,
+        ..beside.clone()
+    };
+    assert_eq!(cause(&limited), "unknown");
+    let public = Case {
+        anonymous: told(Outcome::Ok, &[]),
+        ..beside
+    };
+    assert_eq!(cause(&public), "pulls");
+    let wrong = candidate(Tried {
+        is_believed: true,
+        ..tried(Some(REFUSED), None)
+    });
+    assert_eq!(cause(&wrong), "invalid_credentials");
+    let own = Case {
+        has_node_credentials: true,
+        ..wrong
+    };
+    assert_eq!(cause(&own), "unknown", "its node may have one that works");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What to do where a credential reaches the registry and does not get the image, or cannot be read.
 
-use super::{Fix, Step, key_for, quote, run, say};
-use crate::domain::diagnosis::Detail;
+use super::{Fix, Step, clean_up, key_for, quote, run, say};
+use crate::domain::diagnosis::{Detail, Found, SecretId};
+use crate::domain::docker_config::{FaultKind, SecretKind};
 
 impl Fix<'_> {
     pub(super) fn malformed(&self) -> Vec<Step> {
@@ -18,29 +19,48 @@ impl Fix<'_> {
                 fault.fix()
             )));
         }
-        let Some(id) = self
-            .found
-            .secret
-            .as_ref()
-            .filter(|_| self.owner().is_none())
-        else {
-            if self.found.secret.is_none() {
-                steps.push(say(
-                    "The kubelet does not say which of the Pod's pull secrets it is.",
-                ));
-            }
+        let Some(id) = &self.found.secret else {
+            steps.push(say(
+                "The kubelet does not say which of the Pod's pull secrets it is.",
+            ));
             return steps;
         };
-        steps.push(self.login());
-        steps.push(run(
-            "Put the new docker config in its place; this replaces all entries (the type of a Secret cannot be changed, so that it is made anew).",
-            format!(
-                "kubectl -n {0} delete secret {1} && kubectl -n {0} create secret generic {1} --type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=./pull-login/config.json && rm -r ./pull-login",
-                quote(&id.namespace),
-                quote(&id.name)
-            ),
-        ));
+        if self.owner().is_some() {
+            return steps;
+        }
+        if self.found.detail == Some(Detail::Fault(FaultKind::WrongSecretType)) {
+            steps.extend(self.of_other_type(id));
+            return steps;
+        }
+        // An entry that was meant for this image, or that is sent for it, is for its registry. What spoils
+        // the whole Secret may be for any.
+        match self.found.key {
+            Some(_) => steps.push(self.login()),
+            None => steps.push(say(
+                "Log in to each registry that the Secret is for, into one folder; docker asks for the passwords: docker --config ./pull-login login HOST",
+            )),
+        }
+        steps.extend(self.put(id));
         steps
+    }
+
+    /// Nobody but its owner knows what it is for: its data was never read.
+    fn of_other_type(&self, id: &SecretId) -> Vec<Step> {
+        let workload = self.patient.workload;
+        vec![
+            run(
+                "Look at what it is, without what it holds:",
+                format!(
+                    "kubectl -n {} get secret {} -o json | jq '{{type, keys: (.data // {{}} | keys), owners: [.metadata.ownerReferences[]? | .kind + \"/\" + .name]}}'",
+                    quote(&id.namespace),
+                    quote(&id.name)
+                ),
+            ),
+            say(format!(
+                "If it is meant to be a pull secret, have whoever makes it give it the type kubernetes.io/dockerconfigjson; the type of one that is there cannot be changed, so it is made anew. If not, correct imagePullSecrets of {} {}.",
+                workload.kind, workload.name
+            )),
+        ]
     }
 
     pub(super) fn replace(&self, why: &str) -> Vec<Step> {
@@ -51,18 +71,44 @@ impl Fix<'_> {
             return steps;
         };
         steps.push(self.login());
-        steps.push(run(
-            "Put it in the place of the old one; this replaces all entries of the Secret (add --force where its type is kubernetes.io/dockercfg: a type cannot be changed).",
-            format!(
-                "kubectl -n {} create secret generic {} --type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=./pull-login/config.json --dry-run=client -o yaml | kubectl replace -f - && rm -r ./pull-login",
-                quote(&id.namespace),
-                quote(&id.name)
-            ),
-        ));
+        steps.extend(self.put(id));
         if !self.patient.is_planned {
             steps.push(say("No Pod needs a restart: its node uses the Secret at the next try, within five minutes."));
         }
         steps
+    }
+
+    /// The new docker config in the place of the old one. A patch of the data leaves labels, annotations and
+    /// owners as they are, comes over stdin and not as an argument, and is empty, which changes nothing,
+    /// where a credential helper kept the passwords out of the file.
+    fn put(&self, id: &SecretId) -> Vec<Step> {
+        let program = match self.is_dockercfg(id) {
+            true => {
+                "{data: {\".dockercfg\": (.auths | select(any(.[]; .auth)) | tojson | @base64)}}"
+            }
+            false => {
+                "select(any(.auths[]; .auth)) | {data: {\".dockerconfigjson\": (tojson | @base64)}}"
+            }
+        };
+        vec![
+            run(
+                "Put it in the place of the old one; this replaces all entries of the Secret (with a credential helper the file holds no password, and nothing is changed: see the page of this cause).",
+                format!(
+                    "jq '{program}' ./pull-login/config.json | kubectl -n {} patch secret {} --type=merge --patch-file=/dev/stdin",
+                    quote(&id.namespace),
+                    quote(&id.name)
+                ),
+            ),
+            clean_up(),
+        ]
+    }
+
+    fn is_dockercfg(&self, id: &SecretId) -> bool {
+        let named = self.case.named.iter().find(|named| named.name == id.name);
+        named.is_some_and(|named| match &named.found {
+            Found::PullSecret(secret) => secret.kind == SecretKind::DockerCfg,
+            Found::Unseen | Found::Absent | Found::OtherType(_) => false,
+        })
     }
 
     pub(super) fn locked(&self) -> Vec<Step> {

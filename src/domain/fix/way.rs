@@ -16,8 +16,15 @@ impl Fix<'_> {
         steps
     }
 
+    /// Whom the node asked in vain: a mirror, a token endpoint or a host of blobs may be somebody else than
+    /// the image's registry.
+    fn asked(&self) -> &str {
+        let registry = self.case.image.registry();
+        self.patient.asked.unwrap_or(registry).endpoint()
+    }
+
     pub(super) fn network(&self) -> Vec<Step> {
-        let host = self.case.image.registry();
+        let host = self.asked();
         let node = self.patient.node.unwrap_or("the node");
         let text = match self.found.detail {
             Some(Detail::Word(Word::Dns)) => {
@@ -34,14 +41,19 @@ impl Fix<'_> {
             ),
         };
         let mut steps = vec![say(text)];
-        steps.extend(self.ask_from_node(&format!("https://{host}/v2/")));
+        // What asks for us does not go by the proxy of the node's runtime.
+        if self.found.detail != Some(Detail::Word(Word::Proxy)) {
+            steps.extend(self.ask_from_node(&format!("https://{host}/v2/")));
+        }
         steps
     }
 
     fn ask_from_node(&self, url: &str) -> Option<Step> {
         let node = self.patient.node?;
         Some(run(
-            format!("Ask from {node} itself:"),
+            format!(
+                "Ask from {node} itself, with an image that it has or can get; delete the debugging Pod afterwards:"
+            ),
             format!(
                 "kubectl debug {} -it --image=curlimages/curl -- curl -sSv -o /dev/null {}",
                 quote(&format!("node/{node}")),
@@ -51,7 +63,7 @@ impl Fix<'_> {
     }
 
     pub(super) fn tls(&self) -> Vec<Step> {
-        let host = self.case.image.registry();
+        let host = self.asked();
         let text = match self.found.detail {
             Some(Detail::Word(Word::UnknownCa)) => format!(
                 "Give the CA of {host} to the runtime of every node (containerd: certs.d/{host}/hosts.toml), or have the registry send its whole chain."
@@ -75,8 +87,8 @@ impl Fix<'_> {
 
     pub(super) fn unavailable(&self) -> Vec<Step> {
         vec![say(format!(
-            "{} or its token endpoint fails: see its status, and what stands before it. The node tries again by itself.",
-            self.case.image.registry()
+            "{} fails: see its status, and what stands before it. The node tries again by itself.",
+            self.asked()
         ))]
     }
 }

@@ -1,14 +1,14 @@
 //! What to do where a credential does not reach the Pod: it is missing, elsewhere, not named, or under a key
 //! that means something else.
 
-use super::{Fix, Step, json, key_for, quote, run, say};
+use super::{Fix, Step, clean_up, json, key_for, quote, run, say};
 use crate::domain::diagnosis::{Detail, Word};
 
 impl Fix<'_> {
     pub(super) fn missing(&self) -> Vec<Step> {
         let named = self.found.secret.as_ref();
         let name = named.map_or("regcred", |secret| &secret.name);
-        let mut steps = vec![self.login(), self.create(name)];
+        let mut steps = vec![self.login(), self.create(name), clean_up()];
         match named {
             None => steps.extend(self.reference(name)),
             Some(_) if self.patient.is_planned => {}
@@ -36,9 +36,9 @@ impl Fix<'_> {
 
     fn create(&self, name: &str) -> Step {
         run(
-            "Make the pull secret of it, and take the file away (with a credential helper the file holds no password: see the page of this cause).",
+            "Make the pull secret of it (with a credential helper the file holds no password: see the page of this cause).",
             format!(
-                "kubectl -n {} create secret generic {} --type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=./pull-login/config.json && rm -r ./pull-login",
+                "kubectl -n {} create secret generic {} --type=kubernetes.io/dockerconfigjson --from-file=.dockerconfigjson=./pull-login/config.json",
                 self.namespace(),
                 quote(name)
             ),
@@ -46,27 +46,31 @@ impl Fix<'_> {
     }
 
     fn reference(&self, name: &str) -> Vec<Step> {
-        let mut steps = vec![self.patch_account(name)];
+        let mut steps = vec![self.list_on_account(name)];
         if !self.patient.is_planned {
             steps.push(self.recreate());
         }
         steps
     }
 
-    fn patch_account(&self, name: &str) -> Step {
+    /// No patch adds to this list: of a ServiceAccount it is replaced whole, where that of a Pod is merged
+    /// by name (k8s staging/src/k8s.io/api/core/v1/types.go, kubernetes/kubernetes#72475). What `get` read is
+    /// what `replace` writes over, or the API server refuses it.
+    fn list_on_account(&self, name: &str) -> Step {
         let account = self.patient.service_account;
+        let name = json(name);
+        let listed = format!(
+            ".imagePullSecrets = ([.imagePullSecrets[]? | select(.name != {name})] + [{{name: {name}}}])"
+        );
         run(
             format!(
                 "Have ServiceAccount {account} list it, beside what it lists now: new Pods get it."
             ),
             format!(
-                "kubectl -n {} patch serviceaccount {} --type=strategic -p {}",
+                "kubectl -n {} get serviceaccount {} -o json | jq {} | kubectl replace -f -",
                 self.namespace(),
                 quote(account),
-                quote(&format!(
-                    "{{\"imagePullSecrets\":[{{\"name\":{}}}]}}",
-                    json(name)
-                ))
+                quote(&listed)
             ),
         )
     }
@@ -111,8 +115,12 @@ impl Fix<'_> {
     pub(super) fn recreate(&self) -> Step {
         let workload = self.patient.workload;
         let namespace = self.namespace();
+        let delete = |text: String| {
+            let pod = quote(self.patient.pod);
+            run(text, format!("kubectl -n {namespace} delete pod {pod}"))
+        };
         match &*workload.kind {
-            "Deployment" | "StatefulSet" | "DaemonSet" => run(
+            "Deployment" | "DaemonSet" => run(
                 "Make its Pods anew: a Pod keeps the list that it was made with.",
                 format!(
                     "kubectl -n {namespace} rollout restart {}",
@@ -126,16 +134,20 @@ impl Fix<'_> {
             "Pod" => say(
                 "Make the Pod anew: it keeps the list that it was made with, and nobody makes it again if you delete it.",
             ),
-            _ => run(
-                format!(
-                    "Make the Pod anew, which {} {} does when it is gone: it keeps the list that it was made with.",
-                    workload.kind, workload.name
-                ),
-                format!(
-                    "kubectl -n {namespace} delete pod {}",
-                    quote(self.patient.pod)
-                ),
-            ),
+            // A restart waits until each Pod is ready, which this one never is (k8s docs, StatefulSets:
+            // "Forced rollback").
+            "StatefulSet" => delete(format!(
+                "Delete the Pod, which StatefulSet {} makes anew: it keeps the list that it was made with, and a rollout restart would wait for it.",
+                workload.name
+            )),
+            "Job" | "CronJob" => delete(format!(
+                "Delete the Pod, which its Job makes anew: it keeps the list that it was made with. The Job counts it as failed; with backoffLimit 0, make {} {} run anew instead.",
+                workload.kind, workload.name
+            )),
+            _ => delete(format!(
+                "Make the Pod anew: it keeps the list that it was made with. {} {} does so when it is gone, if it is a controller that does.",
+                workload.kind, workload.name
+            )),
         }
     }
 
@@ -180,7 +192,7 @@ impl Fix<'_> {
     }
 
     /// The keys alone, of either type, without what stands before an `@` in one: that may be a password.
-    fn look_at_keys(&self) -> Step {
+    pub(super) fn look_at_keys(&self) -> Step {
         let name = self.secret_name();
         run(
             "The keys that it has now:",
