@@ -87,9 +87,12 @@ async fn read(
         }
     };
     let wanted = (&asked.settings.expiry, Events::Listed);
-    let failed = listing::list(&connection.client, source, wanted, shared, take).await;
+    let client = &connection.client;
+    let failed = listing::list(client, source, wanted, shared, take.clone()).await;
+    let mut unreadable = listing::told(failed.iter());
+    unreadable.extend(listing::resolve(client, shared, take).await);
     shared.update(|state| state.cluster.settle());
-    Ok((listing::told(failed.iter()), api_servers))
+    Ok((unreadable, api_servers))
 }
 
 fn answer(asked: &Explain, shared: &Shared, clock: &Clock) -> Result<Answer, Failure> {

@@ -385,6 +385,13 @@ impl Cluster {
             .collect()
     }
 
+    /// Of these, those of which the API server has not said anything yet.
+    pub fn unanswered(&self) -> Vec<ObjectName> {
+        let missing = self.wiring.missing();
+        let open = missing.filter(|name| self.wiring.answer(name).is_none());
+        open.map(Named::to_object).collect()
+    }
+
     fn expiry_of(&self, owner: &holder::Holder, group: &Group) -> Option<Expiry> {
         let name = Named {
             namespace: owner.namespace.clone(),

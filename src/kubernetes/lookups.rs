@@ -16,6 +16,9 @@ use crate::state::Shared;
 /// How often names are looked for. A Secret that is made together with its Pod has come in by then.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// The same while a round does not suffice: until its name is answered nothing is said of a Pod.
+const PAUSE_BETWEEN: Duration = Duration::from_millis(250);
+
 /// How long an answer is believed: a Secret of another type that comes or goes is told by no watch.
 const BELIEVED: Duration = Duration::from_secs(300);
 
@@ -32,20 +35,20 @@ pub async fn run(
     let mut asked = HashMap::new();
     let forever = async {
         loop {
-            sleep(PAUSE).await;
-            round(&client, &shared, &apply, &mut asked).await;
+            let is_full = round(&client, &shared, &apply, &mut asked).await;
+            sleep(if is_full { PAUSE_BETWEEN } else { PAUSE }).await;
         }
     };
     shutdown.run_until_cancelled(forever).await;
 }
 
-/// One round. Nothing is asked before all Secrets have come in: until then each name is missing.
+/// One round; true where more names may be open. Nothing is asked before all Secrets have come in: until then each name is missing.
 async fn round(
     client: &Client,
     shared: &Shared,
     apply: &impl Fn(Change),
     asked: &mut HashMap<ObjectName, Instant>,
-) {
+) -> bool {
     let names = shared.read(|state| {
         let is_listed = state.watches.has_listed(Resource::DockerConfigJsonSecrets)
             && state.watches.has_listed(Resource::DockerCfgSecrets);
@@ -55,7 +58,9 @@ async fn round(
             Vec::new()
         }
     });
-    for name in open(names, asked, Instant::now()) {
+    let open = open(names, asked, Instant::now());
+    let is_full = open.len() == ROUND;
+    for name in open {
         match table::lookup(client, &name).await {
             Ok(found) => apply(Change::NameLookedUp(name.clone(), found)),
             // Not answered is not absent: what was known stays, and it is asked again in a while.
@@ -65,6 +70,7 @@ async fn round(
         }
         asked.insert(name, Instant::now());
     }
+    is_full
 }
 
 /// The names to ask for now: never asked first, then the longest ago, or the last ones of a long

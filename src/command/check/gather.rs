@@ -49,6 +49,7 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
     let (mut unreadable, mut notes) = (Vec::new(), Vec::new());
     let mut namespace = String::new();
     let mut manifests = Manifests::default();
+    let mut client = None;
     let mut api_servers = whereabouts::api_servers(None);
     match &asked.settings.source {
         Source::Files(paths) => {
@@ -60,8 +61,8 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
             progress.say("Reading the cluster");
             let connection = connect(source).await?;
             api_servers = whereabouts::api_servers(Some(&connection));
-            let client = connection.client;
-            let default = client.default_namespace().to_owned();
+            let reader = connection.client;
+            let default = reader.default_namespace().to_owned();
             namespace = match &asked.scope {
                 Scope::CurrentNamespace => default.clone(),
                 Scope::Namespace(name) => name.clone(),
@@ -79,11 +80,16 @@ pub(super) async fn gather(asked: &Check, progress: &Progress) -> Result<Gathere
                     }
                 }
             };
-            (unreadable, notes) = list(&client, source, &namespaces, &intake).await;
+            (unreadable, notes) = list(&reader, source, &namespaces, &intake).await;
+            client = Some(reader);
         }
     }
     unreadable.append(&mut manifests.unreadable);
     let planned = intake.plan(manifests, &mut notes);
+    if let Some(client) = client {
+        let take = |changes| intake.take(changes);
+        unreadable.extend(listing::resolve(&client, &intake.shared, take).await);
+    }
     let is_nowhere =
         asked.manifests.is_empty() && !namespace.is_empty() && intake.has_no_namespace();
     if is_nowhere {
@@ -203,7 +209,11 @@ impl Intake {
     /// Takes in what manifests bring, over what is there, and their workloads with the pull secrets
     /// that the API server would give to their Pods.
     fn plan(&self, manifests: Manifests, notes: &mut Vec<String>) -> Vec<PodSeen> {
-        self.take(manifests.brought);
+        // What a Secret of another type is matters once somebody names it.
+        let is_answer = |change: &Change| matches!(change, Change::NameLookedUp(..));
+        let (answers, brought): (Vec<_>, Vec<_>) =
+            manifests.brought.into_iter().partition(is_answer);
+        self.take(brought);
         let mut planned = manifests.planned;
         let is_listed = |state: &State| state.watches.has_listed(Resource::ServiceAccounts);
         let sees_accounts = self.shared.read(is_listed);
@@ -240,6 +250,7 @@ impl Intake {
             pods.map(|pod| Change::PodApplied(watch.clone(), pod))
                 .collect(),
         );
+        self.take(answers);
         planned
     }
 

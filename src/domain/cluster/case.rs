@@ -166,11 +166,13 @@ impl Cluster {
         if let Some(secret) = self.secrets.get(&named) {
             return Found::PullSecret(of_pull_secret(secret, &claim.image));
         }
-        match self.wiring.found_type(&named) {
+        match self.wiring.answer(&named) {
             _ if !known.has_secrets => Found::Unseen,
-            Some(kind) if super::wiring::is_pull_secret(kind) => Found::Unseen,
-            Some(kind) => Found::OtherType(kind.clone()),
-            None => Found::Absent,
+            // That no watch brings it does not say that it is not there: it may have another type.
+            None => Found::Unseen,
+            Some(Some(kind)) if super::wiring::is_pull_secret(kind) => Found::Unseen,
+            Some(Some(kind)) => Found::OtherType(kind.clone()),
+            Some(None) => Found::Absent,
         }
     }
 

@@ -60,8 +60,9 @@ pub(super) struct Naming {
 pub(super) struct Wiring {
     by_name: HashMap<Named, NamedBy>,
     missing: BTreeSet<Named>,
-    /// The types of those missing names that the API server knows.
-    found: BTreeMap<Named, Arc<str>>,
+    /// What the API server said of missing names, of those that it was asked for: the type; `None` where
+    /// there is none of the name.
+    answers: BTreeMap<Named, Option<Arc<str>>>,
 }
 
 impl Wiring {
@@ -87,7 +88,7 @@ impl Wiring {
     pub(super) fn exists(&mut self, name: &Named, exists: bool) {
         if exists || !self.is_told(name) {
             self.missing.remove(name);
-            self.found.remove(name);
+            self.answers.remove(name);
         } else if !self.missing.contains(name) {
             self.missing.insert(name.clone());
         }
@@ -95,13 +96,8 @@ impl Wiring {
 
     /// The API server said of which type the Secret is; `None`: there is none of this name.
     pub(super) fn looked_up(&mut self, name: Named, found: Option<Arc<str>>) {
-        match found {
-            Some(kind) if self.missing.contains(&name) => {
-                self.found.insert(name, kind);
-            }
-            Some(_) | None => {
-                self.found.remove(&name);
-            }
+        if self.missing.contains(&name) {
+            self.answers.insert(name, found);
         }
     }
 
@@ -137,9 +133,8 @@ impl Wiring {
     /// it lags behind or set the object aside, is neither.
     pub(super) fn unusable(&self) -> impl Iterator<Item = &Named> {
         let is_there = |name| {
-            self.found
-                .get(name)
-                .is_some_and(|kind| is_pull_secret(kind))
+            let kind = self.answers.get(name).and_then(Option::as_ref);
+            kind.is_some_and(|kind| is_pull_secret(kind))
         };
         self.missing.iter().filter(move |name| !is_there(*name))
     }
@@ -149,15 +144,19 @@ impl Wiring {
         self.by_name.get(name).map_or(0, |named| named.told(by))
     }
 
-    /// The type of a listed Secret that no watch holds, as far as the API server was asked.
-    pub(super) fn found_type(&self, name: &Named) -> Option<&Arc<str>> {
-        self.found.get(name)
+    /// What the API server said of a listed Secret that no watch holds: its type, or that there is none.
+    /// `None` before it was asked.
+    pub(super) fn answer(&self, name: &Named) -> Option<Option<&Arc<str>>> {
+        self.answers.get(name).map(Option::as_ref)
     }
 
     /// Listed, and there with a type that no kubelet reads.
     pub(super) fn of_other_types(&self) -> impl Iterator<Item = &Named> {
-        let others = self.found.iter().filter(|(_, kind)| !is_pull_secret(kind));
-        others.map(|(name, _)| name)
+        let types = self.answers.iter();
+        let types = types.filter_map(|(name, kind)| Some((name, kind.as_ref()?)));
+        types
+            .filter(|(_, kind)| !is_pull_secret(kind))
+            .map(|(name, _)| name)
     }
 }
 

@@ -28,7 +28,8 @@ pub fn evidence(case: &Case, moment: Moment<'_>, found: Option<&Diagnosis>) -> V
         told.extend(node(waiting));
     }
     told.push(names(case, moment));
-    told.extend(case.named.iter().filter_map(|named| secret(named, found)));
+    let named = case.named.iter();
+    told.extend(named.filter_map(|named| secret(case, named, found)));
     if !case.named.iter().any(is_poison) {
         told.push(matches(case));
     }
@@ -79,9 +80,12 @@ fn names(case: &Case, moment: Moment<'_>) -> String {
     }
 }
 
-fn secret(named: &Named, found: Option<&Diagnosis>) -> Option<String> {
+fn secret(case: &Case, named: &Named, found: Option<&Diagnosis>) -> Option<String> {
     let name = &named.name;
     match &named.found {
+        Found::Unseen if case.sees_secrets => Some(format!(
+            "Whether there is a Secret {name} is not known yet: the API server was not asked, or did not answer."
+        )),
         Found::Unseen => Some(format!(
             "Whether there is a Secret {name} is not known: Secrets cannot be read."
         )),
@@ -326,6 +330,14 @@ fn what_would_decide(case: &Case, moment: Moment<'_>) -> &'static str {
     }) = moment
     {
         return "It has only just begun to wait: a Secret made with it may still be on its way.";
+    }
+    if case.sees_secrets
+        && case
+            .named
+            .iter()
+            .any(|named| matches!(named.found, Found::Unseen))
+    {
+        return "Whether the Secrets that it names are there would decide.";
     }
     if !case.sees_secrets {
         return "To see the Secrets of the namespace would decide.";

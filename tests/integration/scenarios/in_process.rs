@@ -102,6 +102,9 @@ pub(crate) fn begin(world: &World, objects: &[Value], node_credentials: NodeCred
         for answer in answers {
             state.take(answer, now);
         }
+        for name in state.cluster.unanswered() {
+            state.take(Change::NameLookedUp(name, None), now);
+        }
     });
     world.settle();
 }
