@@ -65,6 +65,10 @@ impl Teller {
 
     fn due(&self, notices: &mut Notices) -> Vec<Notice> {
         let now = self.clock.now();
+        // Before all lists have come in nobody knows whether a Secret is named.
+        if !self.shared.read(|state| state.watches.is_ready()) {
+            return Vec::new();
+        }
         let look = AssertUnwindSafe(|| {
             let rows = self.shared.read(|state| state.rows(now)).in_order();
             notices.due(&rows, now)

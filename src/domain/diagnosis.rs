@@ -23,7 +23,7 @@ pub use case::*;
 pub use detail::{Detail, Word};
 pub use evidence::{Moment, evidence, node as node_said};
 pub use judge::{by_message, judge, would_fail, would_not_pull};
-pub use likeness::nearest;
+pub use likeness::{is_typo, nearest};
 
 use super::cause::Cause;
 

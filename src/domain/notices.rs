@@ -121,7 +121,7 @@ fn standing(rows: &Rows, now: DateTime<Utc>) -> Vec<Notice> {
     let secrets = rows.secrets.iter();
     // What was never applied has no uid, and no Event can be about a file.
     let secrets: BTreeMap<(&str, &str), &SecretRow> = secrets
-        .filter(|row| row.uid != Uid::default() && !row.namespace.is_empty())
+        .filter(|row| row.uid != Uid::default() && !row.namespace.is_empty() && row.is_named)
         .map(|row| ((&*row.namespace, &*row.name), row))
         .collect();
     let mut found: BTreeMap<Key, Vec<String>> = BTreeMap::new();
@@ -257,6 +257,7 @@ mod tests {
             namespace: namespace.into(),
             name: name.into(),
             uid: Uid(7),
+            is_named: true,
             faults: [].into_iter().collect(),
             changed: None,
         }
@@ -335,6 +336,13 @@ mod tests {
         let fault = |kind: FaultKind| matters(|_, of| of.faults = [kind].into_iter().collect());
         assert_eq!(fault(FaultKind::InvalidJson), ["MalformedPullSecret"]);
         assert_eq!(fault(FaultKind::Whitespace), [""; 0], "it is pulled with");
+        assert_eq!(
+            matters(|_, of| {
+                of.faults = [FaultKind::InvalidJson].into_iter().collect();
+                of.is_named = false;
+            }),
+            [""; 0]
+        );
         // A file, and a Secret of another type.
         assert_eq!(
             matters(|row, of| {

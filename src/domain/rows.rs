@@ -225,6 +225,8 @@ pub struct SecretRow {
     pub name: Arc<str>,
     /// `metadata.uid`; 0 of a file, and of a Secret of another type, of which we know the name alone.
     pub uid: Uid,
+    /// A Pod or a ServiceAccount names it, or that is not known.
+    pub is_named: bool,
     /// Its faults, each kind once.
     pub faults: FaultSet,
     /// Its data is not older than this.

@@ -275,6 +275,7 @@ fn one_of_everything() -> Snapshot {
             }],
             secrets: vec![SecretRow {
                 uid: Uid::default(),
+                is_named: true,
                 namespace: name.clone(),
                 name: name.clone(),
                 faults: FaultKind::ALL.iter().copied().collect(),

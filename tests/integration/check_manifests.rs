@@ -7,7 +7,9 @@ use std::process::{Output, Stdio};
 use regcred_exporter::cli::{Cli, Command};
 use regcred_exporter::config::Check;
 use regcred_stand_ins::api_server::ApiServer;
-use regcred_stand_ins::objects::{docker_config, namespace, pod, pull_secret, service_account};
+use regcred_stand_ins::objects::{
+    annotated, docker_config, namespace, pod, pull_secret, service_account,
+};
 use regcred_stand_ins::registry::{Behaviour, Registry, Step};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -396,6 +398,47 @@ async fn what_cannot_be_read_is_named_and_nothing_of_it_is_shown() {
         stderr(&output).contains("there is no workload in -"),
         "{output:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_manifest_does_not_name_stays_as_it_is() {
+    let world = World::new().await;
+    let manifest = format!(
+        "kind: ServiceAccount\nmetadata: {{name: default, namespace: shop}}\n---\n\
+         kind: Namespace\nmetadata: {{name: shop}}\n---\n\
+         kind: Secret\ntype: Opaque\nmetadata: {{name: plain, namespace: shop}}\n---\n{}{}",
+        workload(
+            "Deployment",
+            "web",
+            &format!("{{{}}}", container(&world.image("org/app")))
+        ),
+        workload(
+            "Deployment",
+            "plain",
+            &format!(
+                "{{imagePullSecrets: [{{name: plain}}], serviceAccountName: bare, {}}}",
+                container(&world.image("org/app"))
+            )
+        ),
+    );
+    let path = world.write("account.yaml", &manifest);
+    let flags = ["-f", &path];
+    let found = world.outlooks(&flags, "").await;
+    let outlooks: Vec<_> = found.iter().map(|(_, outlook)| &**outlook).collect();
+    assert_eq!(
+        outlooks,
+        ["pulls", "secret_not_referenced"],
+        "its list is kept"
+    );
+    let logins = world.registry.logins("good");
+    assert!(logins > 0);
+    let ignoring = annotated(namespace("shop"), "regcred-exporter.io/ignore", "true");
+    world.api.apply(ignoring);
+    let output = world.check(&flags, "").await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.matches("left alone").count(), 2, "{text}");
+    assert_eq!(world.registry.logins("good"), logins, "nothing is sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

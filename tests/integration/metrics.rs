@@ -275,6 +275,7 @@ fn group(credential: &str, registry: &str) -> GroupRow {
 fn secret(namespace: &str, name: &str) -> SecretRow {
     SecretRow {
         uid: Uid::default(),
+        is_named: true,
         namespace: namespace.into(),
         name: name.into(),
         faults: FaultSet::default(),

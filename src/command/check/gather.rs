@@ -179,6 +179,57 @@ struct Seen {
     /// `imagePullSecrets` of each ServiceAccount.
     accounts: BTreeMap<ObjectName, Vec<String>>,
     namespaces: BTreeSet<String>,
+    /// Annotations of ours, by kind and name.
+    annotations: BTreeMap<(Kind, ObjectName), Annotations>,
+}
+
+type Annotations = BTreeMap<String, String>;
+
+/// What has annotations that say what we may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Secret,
+    ServiceAccount,
+    Namespace,
+}
+
+impl Seen {
+    /// What is applied leaves alone what it does not name: the annotations that are there, and the list of
+    /// a ServiceAccount.
+    fn merge(&self, change: &mut Change) {
+        let (kind, object, annotations) = match change {
+            Change::SecretApplied(_, seen) => {
+                (Kind::Secret, seen.object.clone(), &mut seen.annotations)
+            }
+            Change::ServiceAccountApplied(_, seen) => {
+                if seen.pull_secrets.is_empty()
+                    && let Some(listed) = self.accounts.get(&seen.object)
+                {
+                    seen.pull_secrets.clone_from(listed);
+                }
+                let object = seen.object.clone();
+                (Kind::ServiceAccount, object, &mut seen.annotations)
+            }
+            Change::NamespaceApplied(_, seen) => (
+                Kind::Namespace,
+                namespace(&seen.name),
+                &mut seen.annotations,
+            ),
+            _ => return,
+        };
+        for (name, value) in self.annotations.get(&(kind, object)).into_iter().flatten() {
+            annotations
+                .entry(name.clone())
+                .or_insert_with(|| value.clone());
+        }
+    }
+}
+
+fn namespace(name: &str) -> ObjectName {
+    ObjectName {
+        namespace: String::new(),
+        name: name.to_owned(),
+    }
 }
 
 impl Intake {
@@ -211,8 +262,11 @@ impl Intake {
     fn plan(&self, manifests: Manifests, notes: &mut Vec<String>) -> Vec<PodSeen> {
         // What a Secret of another type is matters once somebody names it.
         let is_answer = |change: &Change| matches!(change, Change::NameLookedUp(..));
-        let (answers, brought): (Vec<_>, Vec<_>) =
+        let (answers, mut brought): (Vec<_>, Vec<_>) =
             manifests.brought.into_iter().partition(is_answer);
+        brought
+            .iter_mut()
+            .for_each(|change| self.seen().merge(change));
         self.take(brought);
         let mut planned = manifests.planned;
         let is_listed = |state: &State| state.watches.has_listed(Resource::ServiceAccounts);
@@ -274,14 +328,26 @@ impl Intake {
             match &change {
                 Change::SecretApplied(_, secret) => {
                     let holding = Holding::of(secret, &self.sources);
-                    self.seen().holdings.push(holding);
+                    let annotated = (Kind::Secret, secret.object.clone());
+                    let mut seen = self.seen();
+                    seen.holdings.push(holding);
+                    seen.annotations
+                        .insert(annotated, secret.annotations.clone());
                 }
                 Change::ServiceAccountApplied(_, account) => {
                     let (object, listed) = (account.object.clone(), account.pull_secrets.clone());
-                    self.seen().accounts.insert(object, listed);
+                    let annotated = (Kind::ServiceAccount, object.clone());
+                    let mut seen = self.seen();
+                    seen.accounts.insert(object, listed);
+                    seen.annotations
+                        .insert(annotated, account.annotations.clone());
                 }
-                Change::NamespaceApplied(_, namespace) => {
-                    self.seen().namespaces.insert(namespace.name.clone());
+                Change::NamespaceApplied(_, applied) => {
+                    let annotated = (Kind::Namespace, namespace(&applied.name));
+                    let mut seen = self.seen();
+                    seen.namespaces.insert(applied.name.clone());
+                    seen.annotations
+                        .insert(annotated, applied.annotations.clone());
                 }
                 Change::PodApplied(_, pod) if self.only_ours && !is_ours(pod.uid) => continue,
                 _ => {}

@@ -12,7 +12,8 @@ use super::mark::Mark;
 use super::secrets::{Entry, Secret};
 use super::{Cluster, Named, Resource};
 use crate::domain::diagnosis::{
-    Anonymous, Case, Found, Named as NamedSecret, Near, Proof, PullSecret, SecretId, Tried, Unnamed,
+    Anonymous, Case, Found, Named as NamedSecret, Near, Proof, PullSecret, SecretId, Tried,
+    Unnamed, is_typo,
 };
 use crate::domain::docker_config::{FaultSet, SecretKind};
 use crate::domain::image::{Reference, Registry};
@@ -24,6 +25,12 @@ use crate::domain::verdict::{Verdict, Verdicts};
 /// So many Secrets of a namespace are looked at for one that would do: who fills a namespace with more
 /// makes no scrape slow.
 const SECRETS_MOST: usize = 512;
+
+/// So many entries of them all are held against one image.
+const ENTRIES_OF_ALL_MOST: usize = 4_096;
+
+/// So many names are compared with so many others, to find the one that was meant.
+const NAMES_MOST: usize = 16;
 
 /// So many entries of one Secret are held against an image that none of them matches.
 const ENTRIES_MOST: usize = 64;
@@ -112,7 +119,7 @@ impl Cluster {
         // What stands beside the list matters only where nothing of the list does.
         let (unnamed, elsewhere, near) = match candidates.is_empty() {
             true => (
-                self.unnamed(claim, account, known),
+                self.unnamed(claim, account, &named, known),
                 self.elsewhere(claim, &named, known),
                 self.near(claim),
             ),
@@ -218,7 +225,13 @@ impl Cluster {
     }
 
     /// Secrets of the namespace with a key for the image that the Pod does not name.
-    fn unnamed(&self, claim: &Claim, account: &str, known: Known<'_>) -> Vec<Unnamed> {
+    fn unnamed(
+        &self,
+        claim: &Claim,
+        account: &str,
+        named: &[NamedSecret],
+        known: Known<'_>,
+    ) -> Vec<Unnamed> {
         let account = Named {
             namespace: claim.namespace.clone(),
             name: account.into(),
@@ -234,8 +247,12 @@ impl Cluster {
         let here = self.secrets.range(first..);
         let here = here.take_while(|(name, _)| name.namespace == claim.namespace);
         let here = here.take(SECRETS_MOST);
+        let own: HashSet<&Arc<str>> = claim.secrets.iter().collect();
         let others = here.filter(|(name, secret)| {
-            secret.mark != Some(Mark::Ignored) && !claim.secrets.contains(&name.name)
+            secret.mark != Some(Mark::Ignored) && !own.contains(&name.name)
+        });
+        let others = others.scan(0, |looked_at, (name, secret)| {
+            within(looked_at, secret).then_some((name, secret))
         });
         let mut found: Vec<Unnamed> = others
             .filter_map(|(name, secret)| {
@@ -244,6 +261,7 @@ impl Cluster {
                     name: name.name.clone(),
                     key: entry.key.as_str().into(),
                     is_listed: listed.is_some_and(|listed| listed.contains(&name.name)),
+                    is_meant: false,
                     has_failed: self.has_failed(secret, entry, &claim.image, known),
                 })
             })
@@ -252,6 +270,13 @@ impl Cluster {
             let rank = |one: &Unnamed| (one.has_failed, !one.is_listed);
             rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name))
         });
+        let absent = named
+            .iter()
+            .filter(|named| matches!(named.found, Found::Absent));
+        let absent: Vec<&str> = absent.map(|named| &*named.name).take(NAMES_MOST).collect();
+        for one in found.iter_mut().take(NAMES_MOST) {
+            one.is_meant = absent.iter().any(|written| is_typo(written, &one.name));
+        }
         found
     }
 
@@ -260,8 +285,8 @@ impl Cluster {
         let absent = named
             .iter()
             .filter(|named| matches!(named.found, Found::Absent));
-        let mut found = Vec::new();
-        for name in absent {
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        for name in absent.take(SECRETS_MOST) {
             let namespaces = self.namespaces_of.get(&name.name);
             for namespace in namespaces.into_iter().flatten().take(SECRETS_MOST) {
                 let there = Named {
@@ -273,6 +298,9 @@ impl Cluster {
                 else {
                     continue;
                 };
+                if !within(&mut looked_at, secret) {
+                    return found;
+                }
                 let works = |entry| !self.has_failed(secret, entry, &claim.image, known);
                 if matching(secret, &claim.image).is_some_and(works) {
                     found.push(SecretId {
@@ -335,6 +363,12 @@ impl Cluster {
             || entry.expiry.is_expired_inside_at(known.now)
             || verdict.is_some_and(|verdict| verdict.works() == Some(false))
     }
+}
+
+/// One Secret more may be looked at.
+fn within(looked_at: &mut usize, secret: &Secret) -> bool {
+    *looked_at += secret.entries.len().max(1);
+    *looked_at <= ENTRIES_OF_ALL_MOST
 }
 
 /// The newest answer to the login that tells something: silence leaves what is known.

@@ -44,7 +44,7 @@ impl Cluster {
         Unsorted::of(Rows {
             credentials: self.credential_rows(verdicts, &labels, &concerned, listed, now),
             groups: self.group_rows(verdicts, &labels, now),
-            secrets: self.secret_rows(),
+            secrets: self.secret_rows(listed),
             references: if listed.secrets {
                 self.reference_rows()
             } else {
@@ -217,13 +217,14 @@ impl Cluster {
         }
     }
 
-    fn secret_rows(&self) -> Vec<SecretRow> {
+    fn secret_rows(&self, listed: Listed) -> Vec<SecretRow> {
         let is_told = |secret: &Secret| secret.mark != Some(Mark::Ignored);
         let told = self.secrets.iter().filter(|(_, secret)| is_told(secret));
         let held = told.map(|(name, secret)| SecretRow {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             uid: secret.record.uid,
+            is_named: !listed.referrers || self.wiring.is_named(name),
             faults: secret.faults,
             changed: secret.changed,
         });
@@ -231,6 +232,7 @@ impl Cluster {
             namespace: name.namespace.clone(),
             name: name.name.clone(),
             uid: Uid::default(),
+            is_named: true,
             faults: [FaultKind::WrongSecretType].into_iter().collect(),
             changed: None,
         });

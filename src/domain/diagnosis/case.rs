@@ -132,6 +132,8 @@ pub struct Unnamed {
     pub key: Arc<str>,
     /// The Pod's ServiceAccount lists it.
     pub is_listed: bool,
+    /// The Pod names one that is absent, and it was evidently this one that was meant.
+    pub is_meant: bool,
     /// Its login is refused, or it holds nothing that is sent.
     pub has_failed: bool,
 }

@@ -10,7 +10,6 @@
 //! A message that says how the way to the registry failed comes before 2 to 4: nothing was asked
 //! there, so that no credential can have been the matter.
 
-use super::likeness::is_typo;
 use super::{Case, Detail, Diagnosis, Found, Named, PullSecret, SecretId, Tried, Waiting, Word};
 use crate::domain::cause::Cause;
 use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
@@ -288,11 +287,7 @@ impl Judge<'_> {
                 None => found(Cause::ServiceAccountNotConfigured, first),
             });
         }
-        let absent = || case.named.iter().filter(|named| named.is_absent());
-        let meant = case
-            .unnamed
-            .iter()
-            .find(|secret| absent().any(|named| is_typo(&named.name, &secret.name)));
+        let meant = case.unnamed.iter().find(|secret| secret.is_meant);
         let (word, secret) = match (meant, listed) {
             (Some(meant), _) => (Word::NameTypo, meant),
             (None, Some(listed)) => (Word::PodListHidesServiceAccount, listed),

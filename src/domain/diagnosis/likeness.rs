@@ -11,7 +11,7 @@ pub fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Optio
 }
 
 /// What was written is nearly this name, and not it.
-pub(super) fn is_typo(written: &str, name: &str) -> bool {
+pub fn is_typo(written: &str, name: &str) -> bool {
     distance(written, name).is_some()
 }
 
@@ -24,28 +24,33 @@ fn distance(written: &str, name: &str) -> Option<usize> {
     if longer > LONGEST || longer - shorter > most || written == name {
         return None;
     }
-    let found = edits(written.as_bytes(), name.as_bytes());
-    (found <= most).then_some(found)
+    edits(written.as_bytes(), name.as_bytes(), most)
 }
 
-/// The optimal string alignment distance.
-fn edits(a: &[u8], b: &[u8]) -> usize {
+/// The optimal string alignment distance, if it is not more than `most`: nothing further from the
+/// diagonal is compared.
+fn edits(a: &[u8], b: &[u8], most: usize) -> Option<usize> {
+    let far = most + 1;
     let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut above: Vec<usize> = (0..=b.len()).map(|j| j.min(far)).collect();
     for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut least = (above[j] + usize::from(x != y))
+        let mut row = vec![far; b.len() + 1];
+        row[0] = (i + 1).min(far);
+        let near = i.saturating_sub(most)..(i + most + 1).min(b.len());
+        for j in near {
+            let y = b[j];
+            let mut least = (above[j] + usize::from(*x != y))
                 .min(above[j + 1] + 1)
                 .min(row[j] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == y {
                 least = least.min(before[j - 1] + 1);
             }
-            row.push(least);
+            row[j + 1] = least.min(far);
         }
         before = std::mem::replace(&mut above, row);
     }
-    above.last().copied().unwrap_or_default()
+    let found = above.last().copied().unwrap_or_default();
+    (found <= most).then_some(found)
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ fn unnamed(of: &str, is_listed: bool) -> Unnamed {
         name: name(of),
         key: name("r.example.com"),
         is_listed,
+        is_meant: false,
         has_failed: false,
     }
 }
@@ -175,7 +176,11 @@ fn a_pod_that_names_another_may_have_meant_one_that_is_there() {
         assert_eq!(found.cause.as_str(), "secret_not_referenced");
         assert_eq!(found.detail.map(Detail::as_str), Some(detail));
     };
-    check("regcerd", unnamed("regcred", false), "name_typo");
+    let meant = Unnamed {
+        is_meant: true,
+        ..unnamed("regcred", false)
+    };
+    check("regcerd", meant, "name_typo");
     check(
         "other",
         unnamed("regcred", true),
