@@ -37,6 +37,7 @@ use pod::{Seen, Trouble};
 pub use pod::{Told, Waiting};
 use spoken::Spoken;
 pub use spoken::is_of_a_failed_pull;
+pub(crate) use waiting::waits_for;
 
 /// What came to light by one change: counters move by it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -174,7 +174,7 @@ impl Trouble {
             };
             let known = &mut self.containers[at];
             known.place = place;
-            known.is_of(&container.image);
+            known.is_of(waiting::waits_for(seen.pod, container));
             let before = known.attempts();
             if let Some(recovered) = known.advance(container, stage, seen.now, seen.is_beginning) {
                 happened.push(recovered);

@@ -1,6 +1,8 @@
 //! What the status of a container says of its pull.
 
 use crate::domain::cluster::{ContainerSeen, PodSeen};
+use crate::domain::image::Reference;
+use crate::domain::pull_failure::classify;
 
 /// Waiting reasons of an attempt that has just failed (k8s pkg/kubelet/images/types.go, cri-api
 /// pkg/errors). They stay until the next sync, some 10 to 15 s.
@@ -58,6 +60,26 @@ fn is_failed(reason: &str) -> bool {
 pub(super) fn is_any_in_trouble(pod: &PodSeen) -> bool {
     let mut containers = pod.containers.iter();
     containers.any(|container| Stage::of(container).is_trouble())
+}
+
+/// The image that a container waits for: its own, or that of an image volume which it mounts. Volumes are
+/// pulled before any container, and what fails shows on the container alone (KEP-4639); the message names
+/// the image.
+pub(crate) fn waits_for<'a>(pod: &'a PodSeen, container: &'a ContainerSeen) -> &'a str {
+    let own = &container.image;
+    if pod.image_volumes.is_empty() || !Stage::of(container).is_trouble() {
+        return own;
+    }
+    let parsed = |image: &str| Reference::parse(image).ok();
+    let told = classify(&text(container)).image;
+    let told = told.as_deref().and_then(parsed);
+    let is_told = |image: &str| told.is_some() && parsed(image) == told;
+    let mut volumes = pod.image_volumes.iter();
+    let volume = volumes.find(|volume| is_told(&volume.image));
+    match volume {
+        Some(volume) if !is_told(own) => &volume.image,
+        Some(_) | None => own,
+    }
 }
 
 /// What the status says of the failure, as newer kubelets put it together themselves.

@@ -7,6 +7,7 @@ use super::holder::Candidate;
 use super::mark::Mark;
 use super::slots::{Slot, Slots};
 use super::{Created, Named, PodSeen, PullPolicy, pulls};
+use crate::domain::attempts::waits_for;
 use crate::domain::image::Reference;
 use crate::domain::name::Names;
 
@@ -78,11 +79,14 @@ impl Places {
             if !(started || failing) || container.pull_policy == PullPolicy::Never {
                 continue;
             }
-            let Ok(image) = Reference::parse(&container.image) else {
-                continue;
+            let place = |image: &str| {
+                let image = Reference::parse(image).ok()?;
+                images.iter().take(64).position(|of| *of == image)
             };
-            if let Some(place) = images.iter().take(64).position(|of| *of == image) {
+            if let Some(place) = place(&container.image) {
                 places.started |= u64::from(started) << place;
+            }
+            if let Some(place) = place(waits_for(pod, container)) {
                 places.failing |= u64::from(failing) << place;
             }
         }

@@ -156,6 +156,9 @@ struct PodFile {
     /// More containers.
     #[serde(default)]
     beside: BTreeMap<String, String>,
+    /// Image volumes that the first container mounts.
+    #[serde(default)]
+    volumes: BTreeMap<String, String>,
     /// What the kubelet wrote; it runs where nothing is said.
     #[serde(default)]
     waits: Option<WaitsFile>,
@@ -178,6 +181,9 @@ struct WaitsFile {
     /// `1.20`, `1.28`, `1.32` or `1.37`.
     #[serde(default = "newest")]
     kubelet: String,
+    /// Which image volume of it.
+    #[serde(default)]
+    volume: Option<String>,
     /// What the runtime was told, in a word of `words.rs`.
     #[serde(default)]
     says: Option<String>,

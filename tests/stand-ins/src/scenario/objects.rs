@@ -94,6 +94,9 @@ fn of_pod(
     for (name, image) in &file.beside {
         built = built.container(name, &fill(image));
     }
+    for (name, image) in &file.volumes {
+        built = built.image_volume(name, &fill(image));
+    }
     if let Some((kind, name)) = file
         .owner
         .as_deref()
@@ -113,7 +116,8 @@ fn of_pod(
     match &file.waits {
         None => vec![built.running().build()],
         Some(waits) => {
-            let image = image_of(file, &waits.container, fill);
+            let volume = waits.volume.as_ref().map(|name| fill(&file.volumes[name]));
+            let image = volume.unwrap_or_else(|| image_of(file, &waits.container, fill));
             waiting(built, waits, (home, &file.name, &uid), &image, registry)
         }
     }
@@ -166,7 +170,11 @@ fn waiting(
         true => kubelet.backing_off(pod, &container, &error),
         false => kubelet.failed(pod, &waits.container, &error),
     };
-    vec![built.build(), kubelet.event(&container, &error, recorded)]
+    // The Event of a volume is about no container.
+    match waits.volume {
+        Some(_) => vec![built.build()],
+        None => vec![built.build(), kubelet.event(&container, &error, recorded)],
+    }
 }
 
 /// The same for the same Pod.
