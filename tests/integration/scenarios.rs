@@ -1,6 +1,7 @@
 //! Scenarios: a cluster and a registry from files, and the one cause that must be found
 //! (tests/scenarios/README.md).
 
+mod fixes;
 mod in_process;
 mod latency;
 mod on_an_api_server;

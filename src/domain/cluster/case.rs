@@ -1,6 +1,6 @@
 //! The facts about one claim, gathered for a judge.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -34,6 +34,9 @@ const NAMES_MOST: usize = 16;
 
 /// So many entries of one Secret are held against an image that none of them matches.
 const ENTRIES_MOST: usize = 64;
+
+/// So many registries of a Secret are named.
+const REGISTRIES_MOST: usize = 8;
 
 /// So many Secrets elsewhere are named.
 const ELSEWHERE_MOST: usize = 8;
@@ -410,11 +413,22 @@ fn of_pull_secret(secret: &Secret, image: &Reference) -> PullSecret {
         poisons_all: secret.poisons_all,
         is_empty: secret.entries.is_empty(),
         useless: meant.map(|entry| (entry.label.as_ref().into(), entry.faults)),
+        registries: match is_ignored {
+            true => Vec::new(),
+            false => registries(secret),
+        },
         is_ignored,
         owner: secret.owner.clone(),
         changed: secret.changed,
         manager: secret.manager.clone(),
     }
+}
+
+fn registries(secret: &Secret) -> Vec<Registry> {
+    let sent = secret.entries.iter().map(|entry| &entry.key);
+    let useless = secret.useless.iter().filter_map(|entry| entry.key.as_ref());
+    let named: BTreeSet<Registry> = sent.chain(useless).filter_map(Key::registry).collect();
+    named.into_iter().take(REGISTRIES_MOST).collect()
 }
 
 /// An entry that is never sent was evidently written for this image.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::SecretId;
 use crate::domain::docker_config::{FaultSet, SecretKind};
 use crate::domain::exchange::NetworkFault;
-use crate::domain::image::Reference;
+use crate::domain::image::{Reference, Registry};
 use crate::domain::keyring::Rule;
 use crate::domain::outcome::{Meaning, Outcome};
 use crate::domain::owner::SecretOwner;
@@ -86,6 +86,8 @@ pub struct PullSecret {
     pub is_empty: bool,
     /// An entry that was meant for this image and is never sent: its key, and what is wrong.
     pub useless: Option<(Arc<str>, FaultSet)>,
+    /// The registries that its keys name, as far as they can be read; the first few.
+    pub registries: Vec<Registry>,
     /// Its owner wants nothing told of it.
     pub is_ignored: bool,
     /// Who would write it anew.

@@ -75,6 +75,7 @@ fn secret(faults: &[FaultKind]) -> Found {
         poisons_all: false,
         is_empty: false,
         useless: None,
+        registries: Vec::new(),
         is_ignored: false,
         owner: None,
         changed: None,

@@ -1,8 +1,9 @@
 //! What to do where a credential reaches the registry and does not get the image, or cannot be read.
 
 use super::{Fix, Step, clean_up, key_for, quote, run, say};
-use crate::domain::diagnosis::{Detail, Found, SecretId};
+use crate::domain::diagnosis::{Detail, Found, PullSecret, SecretId};
 use crate::domain::docker_config::{FaultKind, SecretKind};
+use crate::domain::image::Registry;
 
 impl Fix<'_> {
     pub(super) fn malformed(&self) -> Vec<Step> {
@@ -33,12 +34,12 @@ impl Fix<'_> {
             return steps;
         }
         // An entry that was meant for this image, or that is sent for it, is for its registry. What spoils
-        // the whole Secret may be for any.
-        match self.found.key {
-            Some(_) => steps.push(self.login()),
-            None => steps.push(say(
-                "Log in to each registry that the Secret is for, into one folder; docker asks for the passwords: docker --config ./pull-login login HOST",
-            )),
+        // the whole Secret may be for any of its registries, and the new docker config is for all.
+        match &self.registries_of(id)[..] {
+            many @ [_, ..] if self.found.key.is_none() => {
+                steps.extend(many.iter().map(Self::login_to));
+            }
+            _ => steps.push(self.login()),
         }
         steps.extend(self.put(id));
         steps
@@ -104,11 +105,21 @@ impl Fix<'_> {
     }
 
     fn is_dockercfg(&self, id: &SecretId) -> bool {
-        let named = self.case.named.iter().find(|named| named.name == id.name);
-        named.is_some_and(|named| match &named.found {
-            Found::PullSecret(secret) => secret.kind == SecretKind::DockerCfg,
-            Found::Unseen | Found::Absent | Found::OtherType(_) => false,
-        })
+        let secret = self.pull_secret(id);
+        secret.is_some_and(|secret| secret.kind == SecretKind::DockerCfg)
+    }
+
+    fn registries_of(&self, id: &SecretId) -> Vec<Registry> {
+        let secret = self.pull_secret(id);
+        secret.map_or_else(Vec::new, |secret| secret.registries.clone())
+    }
+
+    fn pull_secret(&self, id: &SecretId) -> Option<&PullSecret> {
+        let named = self.case.named.iter().find(|named| named.name == id.name)?;
+        match &named.found {
+            Found::PullSecret(secret) => Some(secret),
+            Found::Unseen | Found::Absent | Found::OtherType(_) => None,
+        }
     }
 
     pub(super) fn locked(&self) -> Vec<Step> {

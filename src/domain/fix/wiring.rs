@@ -3,6 +3,7 @@
 
 use super::{Fix, Step, clean_up, json, key_for, quote, run, say};
 use crate::domain::diagnosis::{Detail, Word};
+use crate::domain::image::Registry;
 
 impl Fix<'_> {
     pub(super) fn missing(&self) -> Vec<Step> {
@@ -21,7 +22,10 @@ impl Fix<'_> {
 
     /// A docker config of its own, so that the password is asked for and stands nowhere else.
     pub(super) fn login(&self) -> Step {
-        let registry = self.case.image.registry();
+        Self::login_to(self.case.image.registry())
+    }
+
+    pub(super) fn login_to(registry: &Registry) -> Step {
         let server = match registry.is_docker_hub() {
             true => String::new(),
             false => format!(" {}", quote(registry.as_str())),

@@ -18,14 +18,14 @@ use crate::real_api_server::{Admin, RealApiServer};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One that the API server takes, with its registry and its namespace.
-struct Stage {
-    scenario: Scenario,
+pub(super) struct Stage {
+    pub(super) scenario: Scenario,
     registry: Registry,
-    namespace: String,
+    pub(super) namespace: String,
 }
 
 impl Stage {
-    async fn of(scenario: Scenario) -> Self {
+    pub(super) async fn of(scenario: Scenario) -> Self {
         let namespace = format!("s-{}", scenario.name.replace('_', "-"));
         Self {
             registry: scenario.start().await,
@@ -36,7 +36,7 @@ impl Stage {
 
     /// Makes its objects as users and kubelets do. ServiceAccounts list their Secrets after the Pods
     /// are there: admission would copy the list into those that have none.
-    async fn make(&self, admin: &Admin) {
+    pub(super) async fn make(&self, admin: &Admin) {
         let (mut uids, mut lists) = (BTreeMap::new(), Vec::new());
         for mut object in self.scenario.objects(&self.namespace, self.registry.host()) {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
