@@ -79,13 +79,17 @@ pub(super) fn change(object: &Value) -> Option<Change> {
     })
 }
 
-/// Brings these objects as the first lists of all watches do.
+/// Brings these objects as the first lists of all watches do, and what the API server says of names
+/// that no list brought.
 pub(crate) fn begin(world: &World, objects: &[Value], node_credentials: NodeCredentials) {
+    list(world, objects, node_credentials);
+    look_up(world, objects);
+    world.settle();
+}
+
+fn list(world: &World, objects: &[Value], node_credentials: NodeCredentials) {
     let now = world.now();
-    // Whether a name exists with another type is asked after the lists.
-    let is_answer = |change: &Change| matches!(change, Change::NameLookedUp(..));
-    let (answers, listed): (Vec<_>, Vec<_>) =
-        objects.iter().filter_map(change).partition(is_answer);
+    let listed: Vec<_> = objects.iter().filter_map(change).collect();
     world.shared().update(|state| {
         state.node_credentials = node_credentials;
         for resource in RESOURCES {
@@ -93,12 +97,25 @@ pub(crate) fn begin(world: &World, objects: &[Value], node_credentials: NodeCred
             state.take(Change::ListStarted(watch(resource)), now);
         }
         for change in listed {
-            state.take(change, now);
+            if !is_answer(&change) {
+                state.take(change, now);
+            }
         }
         for resource in RESOURCES {
             state.take(Change::ListFinished(watch(resource)), now);
             state.watches.listed(&watch(resource));
         }
+    });
+}
+
+fn look_up(world: &World, objects: &[Value]) {
+    let now = world.now();
+    let answers: Vec<_> = objects
+        .iter()
+        .filter_map(change)
+        .filter(is_answer)
+        .collect();
+    world.shared().update(|state| {
         for answer in answers {
             state.take(answer, now);
         }
@@ -106,7 +123,10 @@ pub(crate) fn begin(world: &World, objects: &[Value], node_credentials: NodeCred
             state.take(Change::NameLookedUp(name, None), now);
         }
     });
-    world.settle();
+}
+
+fn is_answer(change: &Change) -> bool {
+    matches!(change, Change::NameLookedUp(..))
 }
 
 /// What is found, and the page.
@@ -121,8 +141,12 @@ async fn look(scenario: &Scenario) -> (Vec<Explained>, Page, String) {
     world
         .pass(TimeDelta::seconds(scenario.expect.after_seconds.into()))
         .await;
+    (explained(&world), Page::parse(&world.page()), host)
+}
+
+fn explained(world: &World) -> Vec<Explained> {
     let now = world.now();
-    let found = world.shared().read(|state| {
+    world.shared().read(|state| {
         let mut examination = state.examine(now);
         let mut found = examination.blocked();
         found.extend(examination.at_risk(None));
@@ -130,8 +154,7 @@ async fn look(scenario: &Scenario) -> (Vec<Explained>, Page, String) {
             .into_iter()
             .map(|one| examination.explain(one))
             .collect()
-    });
-    (found, Page::parse(&world.page()), host)
+    })
 }
 
 /// What differs from what is expected, in lines; nothing where all is as it must be.
@@ -266,4 +289,29 @@ fn what_has_settled_is_looked_at() {
             scenario.name
         );
     }
+}
+
+#[tokio::test]
+async fn a_name_is_not_called_absent_before_it_was_looked_up() {
+    let scenarios = super::all();
+    let mut scenarios = scenarios.iter();
+    let scenario = scenarios.find(|one| one.name == "missing_pull_secret-named_absent");
+    let scenario = scenario.unwrap();
+    let registry = scenario.start().await;
+    let mut world = World::new();
+    let objects = scenario.objects("ns", registry.host());
+    list(&world, &objects, NodeCredentials::only([]));
+    world.settle();
+    world.pass(TimeDelta::minutes(2)).await;
+    let found = explained(&world);
+    assert_eq!(found[0].finding.diagnosis.cause.as_str(), "unknown");
+    let evidence = found[0].evidence.join("\n");
+    let said = "Whether there is a Secret pull is not known yet";
+    assert!(evidence.contains(said), "{evidence}");
+    look_up(&world, &objects);
+    let found = explained(&world);
+    assert_eq!(
+        found[0].finding.diagnosis.cause.as_str(),
+        "missing_pull_secret"
+    );
 }
