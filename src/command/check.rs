@@ -4,6 +4,7 @@
 //! have, so that graph and prober do for it what they do for any pod.
 
 mod gather;
+mod intake;
 mod manifest;
 
 use std::io::IsTerminal;
@@ -89,7 +90,7 @@ fn report(asked: &Check, asking: Asked, gathered: Gathered, clock: &Clock) -> Re
 fn told(gathered: &Gathered) -> Vec<Holding> {
     gathered.shared.read(|state| {
         let cluster = &state.cluster;
-        let of_pod = cluster.mark_of_pod(gather::OUR_POD);
+        let of_pod = cluster.mark_of_pod(intake::OUR_POD);
         let told = |held: &Holding| held.told(cluster.mark_on(&held.object).max(of_pod));
         gathered.holdings.iter().map(told).collect()
     })

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use super::gather::OUR_POD;
+use super::intake::OUR_POD;
 use crate::domain::cluster::{
     Change, ContainerSeen, ObjectName, OwnerSeen, PodSeen, Resource, Uid, Watch,
 };
