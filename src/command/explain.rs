@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::{Progress, StartError, listing, probe};
 use crate::clock::Clock;
 use crate::config::{ClusterSource, Explain, ExplainOutput, Question, Settings, Source};
-use crate::domain::cluster::{Change, Cluster, ObjectName, Sight};
+use crate::domain::cluster::{Change, Cluster, ObjectName, Resource, Sight};
 use crate::domain::findings::Explained;
 use crate::domain::policy::ApiServer;
 use crate::kubernetes::client::connect;
@@ -104,8 +104,13 @@ fn answer(asked: &Explain, shared: &Shared, clock: &Clock) -> Result<Answer, Fai
             Question::All => examination.blocked(),
             Question::AtRisk { node } => examination.at_risk(node.as_deref()),
             Question::Pod(name) => {
-                let uid = state.cluster.pod_of(name);
-                let uid = uid.ok_or_else(|| Failure::NoSuchPod(name.clone()))?;
+                let Some(uid) = state.cluster.pod_of(name) else {
+                    return match state.watches.has_listed(Resource::Pods) {
+                        true => Err(Failure::NoSuchPod(name.clone())),
+                        // What could not be read says why.
+                        false => Ok(Answer::nothing(asked.question.clone())),
+                    };
+                };
                 let mut found = examination.blocked();
                 found.extend(examination.at_risk(None));
                 found.retain(|finding| finding.uid == uid);

@@ -33,6 +33,16 @@ pub struct Healthy {
 }
 
 impl Answer {
+    /// Nothing was found.
+    pub fn nothing(question: Question) -> Self {
+        Self {
+            question,
+            found: Vec::new(),
+            healthy: None,
+            unreadable: Vec::new(),
+        }
+    }
+
     /// The rule behind the exit code.
     pub fn upshot(&self) -> Upshot {
         let is_proven = |one: &Explained| one.finding.diagnosis.cause != Cause::Unknown;
@@ -54,7 +64,10 @@ pub fn write(answer: &Answer) -> String {
         return text;
     }
     if answer.found.is_empty() {
-        text.push_str(nothing(&answer.question));
+        text.push_str(match answer.unreadable.is_empty() {
+            true => nothing(&answer.question),
+            false => "Nothing is found in what could be read.\n",
+        });
         return text;
     }
     for group in grouped(&answer.found) {

@@ -219,6 +219,24 @@ async fn what_may_not_be_read_is_not_called_absent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_see_pods_is_not_told_that_there_are_none() {
+    let world = World::of(&["missing_pull_secret-named_absent"]).await;
+    world.api.inject(Fault::forbidden(Resource::Pods));
+    let name = "missing-pull-secret-named-absent/web";
+    for flags in [
+        &["pod", name][..],
+        &["--all"],
+        &["--at-risk", "--node", "node-1"],
+    ] {
+        let output = world.explain(flags).await;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(stdout(&output), "Nothing is found in what could be read.\n");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("failed to list pods"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_old_kubelet_told_by_an_event_alone_counts() {
     let world = World::of(&["network-timeout"]).await;
     let output = world.explain(&["--all", "-o", "json", "--offline"]).await;
