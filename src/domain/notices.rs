@@ -172,8 +172,11 @@ fn of_credential(
     secret: &SecretRow,
     now: DateTime<Utc>,
 ) -> Option<(Matter, String)> {
-    let is_left_alone = row.mark == Some(Mark::Ignored);
-    if is_left_alone || row.skipped == Some(Skipped::NotReferenced) {
+    let is_left_alone = matches!(
+        row.skipped,
+        Some(Skipped::NotReferenced | Skipped::OpenshiftGenerated)
+    );
+    if is_left_alone || row.mark == Some(Mark::Ignored) {
         return None;
     }
     let (key, registry) = (&row.key, &row.registry);
