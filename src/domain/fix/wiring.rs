@@ -20,7 +20,9 @@ impl Fix<'_> {
         steps
     }
 
-    /// A docker config of its own, so that the password is asked for and stands nowhere else.
+    /// A docker config of its own, so that the password is asked for and stands nowhere else. Left to itself
+    /// docker logs a person in to Docker Hub by browser, and keeps that person's refresh token beside
+    /// (docker/cli, cli/command/registry/login.go).
     pub(super) fn login(&self) -> Step {
         Self::login_to(self.case.image.registry())
     }
@@ -34,7 +36,7 @@ impl Fix<'_> {
             format!(
                 "Log in to {registry} with a robot account that may pull; docker asks for the password."
             ),
-            format!("docker --config ./pull-login login{server}"),
+            format!("DOCKER_CLI_DISABLE_OAUTH_LOGIN=1 docker --config ./pull-login login{server}"),
         )
     }
 
