@@ -10,9 +10,12 @@
 //! A message that says how the way to the registry failed comes before 2 to 4: nothing was asked
 //! there, so that no credential can have been the matter.
 
-use super::{Case, Detail, Diagnosis, Found, Named, PullSecret, SecretId, Tried, Waiting, Word};
+mod tried;
+mod unmatched;
+
+use super::{Case, Detail, Diagnosis, Found, Named, Proof, PullSecret, SecretId, Tried, Waiting};
 use crate::domain::cause::Cause;
-use crate::domain::docker_config::{Effect, FaultKind, FaultSet};
+use crate::domain::docker_config::Effect;
 use crate::domain::outcome::{Meaning, Outcome, Situation};
 use crate::domain::pull_failure::Reason;
 
@@ -205,7 +208,7 @@ impl Judge<'_> {
 
     /// The registry gives this very image to somebody, whoever it is.
     fn is_readable(&self) -> bool {
-        self.is_given_to_anybody() || self.case.proof == Some(super::Proof::Manifest)
+        self.is_given_to_anybody() || self.case.proof == Some(Proof::Manifest)
     }
 
     fn is_given_to_anybody(&self) -> bool {
@@ -250,210 +253,6 @@ impl Judge<'_> {
         Some(self.malformed(name, secret.faults, Effect::PoisonsAll))
     }
 
-    /// Nothing that the Pod names matches: where would the credential be? A mirror pod cannot name any:
-    /// its node has it, or not. What may be there and is not seen may be it.
-    fn no_candidate(&self) -> Option<Diagnosis> {
-        let is_mirror = self.waiting.is_some_and(|waiting| waiting.is_mirror);
-        let is_unseen = |named: &Named| matches!(named.found, Found::Unseen);
-        let is_blind = !self.case.sees_secrets || self.case.named.iter().any(is_unseen);
-        // A node that has a credential of its own and was not refused is not in want of one.
-        let has_own = self.case.has_node_credentials
-            && self.waiting.is_some_and(|waiting| waiting.reason.is_some())
-            && !self.was_refused();
-        if is_mirror || is_blind || has_own || self.is_public() {
-            return None;
-        }
-        self.not_named()
-            .or_else(|| self.elsewhere())
-            .or_else(|| self.skipped())
-            .or_else(|| self.mismatch())
-            .or_else(|| self.missing())
-            .or_else(|| self.denied_or_absent())
-    }
-
-    /// It is in the namespace, and the Pod does not name it.
-    fn not_named(&self) -> Option<Diagnosis> {
-        let case = self.case;
-        let listed = case.unnamed.iter().find(|secret| secret.is_listed);
-        let first = case.unnamed.first()?;
-        let found = |cause, secret: &super::Unnamed| {
-            Diagnosis::of(cause)
-                .about(self.here(&secret.name))
-                .at_key(&secret.key)
-        };
-        if case.named.is_empty() {
-            return Some(match listed {
-                Some(listed) => found(Cause::StalePod, listed),
-                None => found(Cause::ServiceAccountNotConfigured, first),
-            });
-        }
-        let meant = case.unnamed.iter().find(|secret| secret.is_meant);
-        let (word, secret) = match (meant, listed) {
-            (Some(meant), _) => (Word::NameTypo, meant),
-            (None, Some(listed)) => (Word::PodListHidesServiceAccount, listed),
-            (None, None) => (Word::NotListed, first),
-        };
-        Some(found(Cause::SecretNotReferenced, secret).with(Detail::Word(word)))
-    }
-
-    fn elsewhere(&self) -> Option<Diagnosis> {
-        let secret = self.case.elsewhere.first()?;
-        Some(Diagnosis::of(Cause::SecretInOtherNamespace).about(secret.clone()))
-    }
-
-    /// One that the Pod names is there, and the kubelet passes it or the entry over.
-    fn skipped(&self) -> Option<Diagnosis> {
-        for named in &self.case.named {
-            match &named.found {
-                Found::OtherType(_) => {
-                    let fault = Detail::Fault(FaultKind::WrongSecretType);
-                    let found = Diagnosis::of(Cause::MalformedSecret).with(fault);
-                    return Some(found.about(self.here(&named.name)));
-                }
-                Found::PullSecret(secret) if secret.is_ignored => {}
-                Found::PullSecret(secret) => {
-                    if let Some((key, faults)) = &secret.useless {
-                        let found = self.malformed(&named.name, *faults, Effect::EntryUseless);
-                        return Some(found.at_key(key));
-                    }
-                    if secret.is_empty && !secret.faults.is_empty() {
-                        let worst = secret.faults.worst().unwrap_or(Effect::SecretIgnored);
-                        return Some(self.malformed(&named.name, secret.faults, worst));
-                    }
-                }
-                Found::Unseen | Found::Absent => {}
-            }
-        }
-        None
-    }
-
-    fn malformed(&self, name: &std::sync::Arc<str>, faults: FaultSet, effect: Effect) -> Diagnosis {
-        let found = Diagnosis::of(Cause::MalformedSecret).about(self.here(name));
-        match faults.iter().find(|fault| fault.effect() == effect) {
-            Some(fault) => found.with(Detail::Fault(fault)),
-            None => found,
-        }
-    }
-
-    /// The Secrets that the Pod names are sound, and none of their keys means this image. Without a
-    /// key that nearly does, all of them must be there: an absent one may be the one that is missing.
-    fn mismatch(&self) -> Option<Diagnosis> {
-        let case = self.case;
-        if case.has_node_credentials || case.named.is_empty() {
-            return None;
-        }
-        if let Some(near) = &case.near {
-            let found = Diagnosis::of(Cause::RegistryMismatch).with(Detail::Rule(near.rule));
-            return Some(found.about(near.secret.clone()).at_key(&near.key));
-        }
-        let are_all_sound = case.named.iter().all(Named::is_sound);
-        let first = case.named.first().filter(|_| are_all_sound)?;
-        let found = Diagnosis::of(Cause::RegistryMismatch);
-        let found = found.about(self.here(&first.name));
-        self.needs_credential().then_some(found)
-    }
-
-    fn missing(&self) -> Option<Diagnosis> {
-        let case = self.case;
-        if case.has_node_credentials || !self.needs_credential() {
-            return None;
-        }
-        let absent = case.named.iter().find(|named| named.is_absent());
-        let found = Diagnosis::of(Cause::MissingPullSecret);
-        Some(match absent {
-            Some(named) => found.about(self.here(&named.name)),
-            None => found,
-        })
-    }
-
-    /// The registry does not say which, and nothing else does.
-    fn denied_or_absent(&self) -> Option<Diagnosis> {
-        if self.case.has_node_credentials {
-            return None;
-        }
-        let told = self.case.anonymous?.meaning;
-        (told.outcome != Outcome::Ok && told.leaves_doubt())
-            .then(|| Diagnosis::of(Cause::DeniedOrAbsent))
-    }
-
-    /// Something matches: all of it fails, or there is nothing to tell.
-    fn candidates(&self) -> Option<Diagnosis> {
-        let tried = &self.case.candidates;
-        let mut failures = Vec::with_capacity(tried.len());
-        for one in tried {
-            failures.push((self.failure(one)?, one));
-        }
-        if let Some((_, locked)) = failures.iter().find(|(_, one)| one.is_locked()) {
-            return Some(about(Cause::LockedOut, locked));
-        }
-        // The first of those that got furthest.
-        let furthest = failures.iter().map(|(failure, _)| failure.stage()).max()?;
-        let (failure, one) = failures.iter().find(|(one, _)| one.stage() == furthest)?;
-        Some(match failure {
-            Failure::Login(cause) if *cause == Cause::InvalidCredentials => self.invalid(one),
-            // No login makes it appear.
-            Failure::Manifest(Cause::ImageNotFound) => Diagnosis::of(Cause::ImageNotFound),
-            Failure::Login(cause) | Failure::Manifest(cause) => about(*cause, one),
-        })
-    }
-
-    /// A login that is refused and whose entry has a fault is refused for the fault.
-    fn invalid(&self, tried: &Tried) -> Diagnosis {
-        match tried.faults.iter().next() {
-            Some(fault) => about(Cause::MalformedSecret, tried).with(Detail::Fault(fault)),
-            None => about(Cause::InvalidCredentials, tried),
-        }
-    }
-
-    /// How one of them fails; `None` where it works, or that is not known.
-    fn failure(&self, tried: &Tried) -> Option<Failure> {
-        if tried.expired_inside.is_some() {
-            return Some(Failure::Login(Cause::ExpiredCredentials));
-        }
-        if tried.is_not_asked {
-            return None;
-        }
-        if let Some(manifest) = tried.manifest.filter(|_| tried.is_good()) {
-            return self.of_manifest(manifest).map(Failure::Manifest);
-        }
-        let login = tried.login?;
-        let is_certain = tried.is_believed || self.was_refused();
-        let cause = match login.outcome {
-            Outcome::LockedOut => Cause::LockedOut,
-            Outcome::Expired => Cause::ExpiredCredentials,
-            Outcome::Unauthorized | Outcome::Forbidden if is_certain => {
-                match login.may_mean == [Situation::ExpiredCredential] {
-                    true => Cause::ExpiredCredentials,
-                    false => Cause::InvalidCredentials,
-                }
-            }
-            _ => return None,
-        };
-        Some(Failure::Login(cause))
-    }
-
-    /// What the answer about this manifest, after a good login, comes to.
-    fn of_manifest(&self, answer: Meaning) -> Option<Cause> {
-        use super::Proof;
-        let exists = self.case.proof;
-        let is_this_there = exists == Some(Proof::Manifest);
-        match answer.outcome {
-            Outcome::Expired => Some(Cause::ExpiredCredentials),
-            Outcome::LockedOut => Some(Cause::LockedOut),
-            Outcome::Unauthorized | Outcome::Forbidden => {
-                let may_be_absent = answer.may_mean(Situation::RepositoryAbsent);
-                Some(match exists.is_some() || !may_be_absent {
-                    true => Cause::PermissionDenied,
-                    false => Cause::DeniedOrAbsent,
-                })
-            }
-            Outcome::NotFound if is_this_there => Some(Cause::PermissionDenied),
-            Outcome::NotFound if answer.may_hide() => Some(Cause::DeniedOrAbsent),
-            Outcome::NotFound => Some(Cause::ImageNotFound),
-            _ => None,
-        }
-    }
-
     fn pull_secrets(&self) -> Vec<(&std::sync::Arc<str>, &PullSecret)> {
         let named = self.case.named.iter();
         named
@@ -468,23 +267,6 @@ impl Judge<'_> {
         SecretId {
             namespace: self.case.namespace.clone(),
             name: name.clone(),
-        }
-    }
-}
-
-/// How an entry fails.
-enum Failure {
-    /// At the login.
-    Login(Cause),
-    /// After it.
-    Manifest(Cause),
-}
-
-impl Failure {
-    fn stage(&self) -> u8 {
-        match self {
-            Self::Login(_) => 0,
-            Self::Manifest(_) => 1,
         }
     }
 }
