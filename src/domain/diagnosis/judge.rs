@@ -1,14 +1,15 @@
 //! The order in which causes are looked for: the first that is proven is the cause.
 //!
 //! 1. What only the node can know, by its newest message.
-//! 2. A malformed Secret that keeps the kubelet from all of the Pod's.
-//! 3. Nothing that the Pod names matches the image.
-//! 4. Something matches, and all of it fails: what got furthest decides.
-//! 5. What the node says of the way to the registry.
-//! 6. Nothing is proven.
+//! 2. The way to the registry, by the same: nothing was asked there, so that no credential can have been
+//!    the matter.
+//! 3. The image itself, which is not there, whoever asks.
+//! 4. A malformed Secret that keeps the kubelet from all of the Pod's.
+//! 5. Nothing that the Pod names matches the image ([`unmatched`]).
+//! 6. Something matches, and all of it fails: what got furthest decides ([`tried`]).
+//! 7. Nothing is proven.
 //!
-//! A message that says how the way to the registry failed comes before 2 to 4: nothing was asked
-//! there, so that no credential can have been the matter.
+//! docs/diagnosis.md says why each comes where it does.
 
 mod tried;
 mod unmatched;
